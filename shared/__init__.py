@@ -1,0 +1,1 @@
+"""What two or more services of the mesh use: messages, keys, scripts, the stage runner, settings, logs and metrics."""

@@ -1,0 +1,333 @@
+"""The data that crosses a process boundary: records between stages, events to clients, the result.
+
+A *record* is what a stage writes to its output stream: many `Segment`s, then one `Document`. Each stage enriches what
+it got and forwards it, so the output of the last stage of a route is the whole result. An *event* is what a client
+sees. Records are msgpack, events and results are JSON; both are made only by `shared.codec`.
+
+Unknown fields are accepted and every field that is added later has a default, so that old and new workers run side by
+side during a rolling deploy.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+
+class StageName(StrEnum):
+    """The stages, in the only order in which a route can take them."""
+
+    ASR = "asr"
+    TRANSLATE = "translate"
+    NLP = "nlp"
+    INSIGHTS = "insights"
+
+
+class State(StrEnum):
+    """Where a task stands. The last four are terminal: exactly one of them ends each task."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+    @property
+    def terminal(self) -> bool:
+        return self not in (State.QUEUED, State.RUNNING)
+
+
+class Step(StrEnum):
+    """What an event reports. `shared.steps` gives each its progress and its message."""
+
+    QUEUED = "queued"
+    STARTED = "started"
+    TRANSCRIPTION = "transcription"
+    TRANSCRIPTION_COMPLETE = "transcription_complete"
+    TRANSLATION = "translation"
+    TRANSLATION_COMPLETE = "translation_complete"
+    NER = "ner"
+    NER_COMPLETE = "ner_complete"
+    CLASSIFICATION = "classification"
+    CLASSIFICATION_COMPLETE = "classification_complete"
+    SUMMARIZATION = "summarization"
+    SUMMARIZATION_COMPLETE = "summarization_complete"
+    INSIGHTS = "insights"
+    INSIGHTS_COMPLETE = "insights_complete"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+    @property
+    def terminal(self) -> bool:
+        return self in (Step.COMPLETED, Step.FAILED, Step.CANCELLED, Step.EXPIRED)
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The base of everything on the wire."""
+
+
+class Word(Message, frozen=True):
+    """One spoken word. Times are seconds from the start of the audio; `score` is a probability, 0 to 1."""
+
+    text: str
+    start: float
+    end: float
+    score: float | None = None
+    speaker: str | None = None
+
+
+class Entity(Message, frozen=True, omit_defaults=False):
+    """A named entity. `start` and `end` are character offsets into the text of segment number `segment`, so that
+    `segment.text[start:end] == text`."""
+
+    text: str
+    label: str
+    start: int
+    end: int
+    score: float
+    segment: int
+
+
+class Segment(Message, frozen=True, tag_field="type", tag="segment"):
+    """About one sentence of the recording. `index` counts from 1 and is the number of its record in every stage.
+
+    `translation` is None until the translate stage has run, and also when the sentence could not be translated.
+    """
+
+    index: int
+    start: float
+    end: float
+    text: str
+    words: tuple[Word, ...] = ()
+    speaker: str | None = None
+    language: str | None = None
+    translation: str | None = None
+    entities: tuple[Entity, ...] = ()
+
+
+class Topic(Message, frozen=True, omit_defaults=False):
+    """One label of the classification and how well the text fits it, 0 to 1."""
+
+    label: str
+    score: float
+
+
+class ActionItem(Message, frozen=True, omit_defaults=False):
+    """Something somebody has to do. `due` is the wording of the speaker, `due_date` its ISO date where one follows."""
+
+    text: str
+    who: str | None
+    due: str | None
+    due_date: str | None
+    segment: int
+
+
+class Question(Message, frozen=True, omit_defaults=False):
+    """A question that was asked, and where."""
+
+    text: str
+    segment: int
+
+
+class KeyPhrase(Message, frozen=True, omit_defaults=False):
+    """A phrase that stands for what was talked about; `score` is its relevance, 0 to 1."""
+
+    text: str
+    score: float
+
+
+class Mood(Message, frozen=True, omit_defaults=False):
+    """Sentiment of one segment, -1 (negative) to 1 (positive), at its place in time (seconds)."""
+
+    segment: int
+    start: float
+    end: float
+    score: float
+
+
+class Sentiment(Message, frozen=True, omit_defaults=False):
+    """Sentiment of the whole recording, and how it went over time. `label` is positive, neutral or negative."""
+
+    label: str
+    score: float
+    over_time: tuple[Mood, ...]
+
+
+class TalkTime(Message, frozen=True, omit_defaults=False):
+    """How much one speaker spoke. `speaker` is None where speakers were not told apart."""
+
+    speaker: str | None
+    seconds: float
+    words: int
+
+
+class Insights(Message, frozen=True, omit_defaults=False):
+    """What a listener would note down. `words_per_minute` is measured over the time in which somebody speaks."""
+
+    key_phrases: tuple[KeyPhrase, ...]
+    questions: tuple[Question, ...]
+    action_items: tuple[ActionItem, ...]
+    sentiment: Sentiment | None
+    words_per_minute: float
+    talk_time: tuple[TalkTime, ...]
+
+
+class Notice(Message, frozen=True, omit_defaults=False):
+    """A warning: the task goes on, but something of it could not be done. `message` says what a person can do."""
+
+    code: str
+    message: str
+    stage: StageName | None = None
+
+
+class Failure(Message, frozen=True, omit_defaults=False):
+    """Why a task ended without a result. `code` is stable and listed in the docs."""
+
+    code: str
+    message: str
+    stage: StageName | None = None
+    retryable: bool = False
+
+
+class Document(Message, frozen=True, tag_field="type", tag="document"):
+    """The end record: what is known about the recording as a whole. Each stage adds to it and forwards it.
+
+    `duration` and `coverage` are seconds of audio and the share of detected speech that has text (1.0 is all of it).
+    """
+
+    segments: int
+    duration: float = 0.0
+    language: str | None = None
+    language_score: float | None = None
+    coverage: float = 0.0
+    target_language: str | None = None
+    topics: tuple[Topic, ...] = ()
+    summary: str | None = None
+    insights: Insights | None = None
+    warnings: tuple[Notice, ...] = ()
+
+
+Record = Segment | Document
+
+
+class Options(Message, frozen=True):
+    """What the client asked for, already checked and filled in with defaults by the gateway."""
+
+    language: str | None = None
+    """ISO 639 code of the spoken language, None to detect it."""
+    target_language: str | None = None
+    """Where to translate to; None when no translation was asked for."""
+    include_insights: bool = False
+    topics: tuple[str, ...] = ()
+    entity_labels: tuple[str, ...] = ()
+    initial_prompt: str | None = None
+    hotwords: str | None = None
+    diarize: bool = False
+    word_timestamps: bool = True
+    channels: str = "mix"
+
+
+class StageJob(Message, frozen=True):
+    """The one argument of an arq job: which task the stage is to work on."""
+
+    task_id: str
+    traceparent: str | None = None
+
+
+class Event(Message, frozen=True):
+    """One line of a client's stream. `partial_result` is JSON that has been encoded already."""
+
+    task_id: str
+    step: Step
+    progress: int
+    message: str
+    timestamp: datetime
+    partial_result: msgspec.Raw | None = None
+    error: Failure | None = None
+    warnings: tuple[Notice, ...] = ()
+
+
+class TranscriptPart(Message, frozen=True, omit_defaults=False):
+    """`transcription`: the text so far and the segment that came last."""
+
+    transcript: str
+    segment: Segment
+    is_final: bool = False
+
+
+class Transcript(Message, frozen=True, omit_defaults=False):
+    """`transcription_complete`."""
+
+    transcript: str
+    language: str | None
+    duration: float
+    segments: tuple[Segment, ...]
+    is_final: bool = True
+
+
+class TranslationPart(Message, frozen=True, omit_defaults=False):
+    """`translation`: the translated text so far and the segment that came last."""
+
+    translation: str
+    segment: Segment
+    is_final: bool = False
+
+
+class Translation(Message, frozen=True, omit_defaults=False):
+    """`translation_complete`. `translation` is None when it could not be done; a warning then says why."""
+
+    translation: str | None
+    target_language: str | None
+    is_final: bool = True
+
+
+class Entities(Message, frozen=True, omit_defaults=False):
+    """`ner_complete`."""
+
+    entities: tuple[Entity, ...]
+
+
+class Topics(Message, frozen=True, omit_defaults=False):
+    """`classification_complete`, the best label first."""
+
+    topics: tuple[Topic, ...]
+
+
+class Summary(Message, frozen=True, omit_defaults=False):
+    """`summarization_complete`. None when there is no text to summarise."""
+
+    summary: str | None
+
+
+class InsightsFound(Message, frozen=True, omit_defaults=False):
+    """`insights_complete`. None when there is no text."""
+
+    insights: Insights | None
+
+
+Partial = (
+    TranscriptPart | Transcript | TranslationPart | Translation | Entities | Topics | Summary | InsightsFound
+)
+
+
+class Result(Message, frozen=True, omit_defaults=False):
+    """The final result with all data: the `partial_result` of `completed`, and what the result endpoint answers."""
+
+    task_id: str
+    transcript: str
+    language: str | None
+    language_score: float | None
+    duration: float
+    coverage: float
+    no_speech: bool
+    segments: tuple[Segment, ...]
+    translation: str | None
+    target_language: str | None
+    entities: tuple[Entity, ...]
+    topics: tuple[Topic, ...]
+    summary: str | None
+    insights: Insights | None
+    warnings: tuple[Notice, ...]

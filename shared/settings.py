@@ -1,0 +1,78 @@
+"""Settings come from the environment, once, in the entry point, and are passed down as one frozen Struct."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from shared.errors import SettingsError
+
+S = TypeVar("S", bound="BaseSettings")
+
+
+class BaseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every process of the mesh reads. The environment variable of a field is its name in capitals."""
+
+    redis_url: str = "redis://127.0.0.1:6379/0"
+    """Where Redis is: `redis://user:password@host:port/db`, or `rediss://` for TLS."""
+    redis_host: str = ""
+    """Instead of the URL: the host alone, with the four fields below. For passwords that a URL would garble."""
+    redis_port: int = 6379
+    redis_username: str = ""
+    redis_password: str = ""
+    redis_tls: bool = False
+    blob_url: str = "file:///var/lib/voxmesh/blobs"
+    """Where recordings lie: a folder that all services share, or `s3://bucket/prefix`, `gs://…`, `az://…`."""
+    models_dir: Path = Path("~/.cache/voxmesh/models")
+    """Where `voxmesh models pull` puts the models."""
+    log_format: str = "console"
+    """`console` for people, `json` for a log store."""
+    log_level: str = "info"
+    task_ttl_seconds: int = 86_400
+    """How long a task, its events and its result stay in Redis after the last sign of life."""
+    wait_limit_seconds: int = 21_600
+    """A task that no worker has touched for this long ends as `expired`."""
+    default_target_language: str = "pt"
+    """Where to translate to when the client does not say."""
+
+
+def load(kind: type[S], environ: Mapping[str, str]) -> S:
+    """The settings of type `kind` from `environ`. Raises `SettingsError` naming the variable and what it must be."""
+    values: dict[str, str] = {}
+    for field in msgspec.structs.fields(kind):
+        value = environ.get(field.name.upper())
+        if value:
+            values[field.name] = value
+    try:
+        return msgspec.convert(values, kind, strict=False, dec_hook=_decode)
+    except msgspec.ValidationError as error:
+        reason, _, place = str(error).partition(" - at `$.")
+        raise SettingsError(f"{place.rstrip('`').upper()}: {reason[0].lower()}{reason[1:]}") from error
+
+
+def _decode(kind: type[object], value: object) -> object:
+    if kind is Path and isinstance(value, str):
+        return Path(value).expanduser()
+    raise NotImplementedError(kind)
+
+
+class StageSettings(BaseSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every stage worker reads besides; each service adds its own, prefixed with the stage's name."""
+
+    worker_concurrency: int = 8
+    """Tasks a worker has in hand at a time. They share one engine thread, so this hides waiting, not computing."""
+    worker_threads: int = 0
+    """Threads of the engine; 0 takes the processors that the container may use."""
+    lease_seconds: float = 10.0
+    """How long a silent worker keeps its job. Renewed every quarter; another worker continues once it has lapsed."""
+    max_attempts: int = 3
+    """After this many attempts that died, the input is held to be the cause and the task fails."""
+    drain_seconds: float = 8.0
+    """How long a worker that was told to stop finishes what it has in hand before it hands it back."""
+    run_limit_factor: float = 20.0
+    """A stage may run this many times the length of the audio, waiting not counted …"""
+    run_limit_seconds: float = 600.0
+    """… and at least this long; then the task fails with `run_timeout`."""
+    health_port: int = 0
+    """Port of the worker's /health and /metrics; 0 takes none."""
