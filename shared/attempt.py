@@ -1,0 +1,243 @@
+"""One attempt of a stage at a task: what `run` sees as its work and its way to emit.
+
+The attempt keeps two promises for the stage. What it emits becomes records exactly once, because every record has its
+number as its id and every write carries the fence token. What it announces is published exactly once and in the order of
+the route: while a stage before it still works, events wait here; when that stage has ended, the next commit publishes them.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import msgspec
+from redis.asyncio import Redis
+
+from shared import codec, events, keys, metrics, queue
+from shared.blobs import BlobStore
+from shared.device import Device
+from shared.messages import Document, Notice, Options, Partial, Segment, StageName, Step
+from shared.redis import persist
+from shared.result import assemble
+from shared.scripts import Claim, Commit, Committed, NextJob, PublishedEvent, Scripts
+from shared.stage import Stage
+from shared.steps import progress_of
+from shared.wake import until_set
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_READ_AT_ONCE = 64
+_PUBLISH_AT_ONCE = 64
+_LOOK_EVERY_SECONDS = 1.0
+
+
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """What attempts of one worker share."""
+
+    redis: Redis
+    scripts: Scripts
+    blobs: BlobStore
+    device: Device
+    ttl_ms: int
+    wait_ms: int
+
+
+class _Announcement(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that is owed. `record` is the number of the record that it reports, 0 for a step."""
+
+    step: Step
+    record: int = 0
+    done: float | None = None
+    partial: Partial | None = None
+    warnings: tuple[Notice, ...] = ()
+
+
+class Attempt:
+    """`Work` and `Emit` of `shared.stage`, over Redis."""
+
+    def __init__(
+        self, stage: Stage, surroundings: Surroundings, *, task_id: str, claim: Claim, woken: asyncio.Event
+    ) -> None:
+        self._stage = stage
+        self._around = surroundings
+        self._claim = claim
+        self._woken = woken
+        self._position = claim.route.index(stage.name)
+        self._before = claim.route[self._position - 1] if self._position else keys.SOURCE
+        self._behind = claim.route[self._position + 1] if self._position + 1 < len(claim.route) else None
+        self._written: list[Segment] = []
+        self._texts: list[str] = []
+        self._read = 0
+        self._input_end: Document | None = None
+        self._owed: list[_Announcement] = []
+        self._due = claim.turn == self._position
+        self._total: int | None = None
+        self._resources = AsyncExitStack()
+        self._task_id = task_id
+
+    async def __aenter__(self) -> "Attempt":
+        """Takes over what earlier attempts wrote, and the events that they still owe."""
+        if self._position == 0:
+            self._owed.append(_Announcement(step=Step.STARTED))
+        if self._claim.tail:
+            for segment in await self._records(self._stage.name, after=0, count=self._claim.tail):
+                assert isinstance(segment, Segment)
+                self._take(segment, done=None)
+        self._read = self._claim.tail
+        if self._position == 0:
+            await self._commit()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._resources.aclose()
+
+    @property
+    def task_id(self) -> str:
+        return self._task_id
+
+    @property
+    def options(self) -> Options:
+        return self._claim.options
+
+    @property
+    def written(self) -> Sequence[Segment]:
+        return self._written
+
+    async def audio(self) -> Path:
+        return await self._resources.enter_async_context(self._around.blobs.as_file(self._claim.blob))
+
+    async def batches(self) -> AsyncIterator[Sequence[Segment]]:
+        while self._input_end is None:
+            self._woken.clear()
+            segments = await self._next_segments()
+            if segments:
+                yield segments
+            elif self._input_end is None:
+                await until_set(self._woken, at_most_seconds=_LOOK_EVERY_SECONDS)
+
+    async def document(self) -> Document:
+        async for _ in self.batches():
+            raise RuntimeError("document() was asked for before all batches were taken")
+        assert self._input_end is not None
+        return self._input_end
+
+    async def compute(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        if self._owed and self._due:
+            await self._commit()
+        return await self._around.device.compute(function, *args, **kwargs)
+
+    async def segments(self, segments: Sequence[Segment], *, done: float | None = None) -> None:
+        if not segments:
+            return
+        first = len(self._written) + 1
+        for number, segment in enumerate(segments, first):
+            if segment.index != number:
+                raise RuntimeError(f"segment {segment.index} was emitted where {number} was due")
+            self._take(segment, done=done)
+        await self._commit([codec.encode(segment) for segment in segments])
+
+    def step(self, step: Step, partial: Partial | None = None, warnings: Sequence[Notice] = ()) -> None:
+        if self._stage.partial and not self._written:
+            # A stage that streams text always shows its own step, also when there was nothing to stream.
+            self._owed.append(_Announcement(step=self._stage.partial.step))
+        self._owed.append(_Announcement(step=step, partial=partial, warnings=tuple(warnings)))
+
+    async def finish(self, document: Document) -> None:
+        """Write the end record and all that is owed; the last stage of the route writes the result as well."""
+        result = None
+        if self._behind is None:
+            whole = assemble(self._task_id, self._written, document)
+            result = codec.encode_json(whole)
+            self._owed.append(_Announcement(step=Step.COMPLETED, partial=whole, warnings=whole.warnings))
+        while len(self._owed) > _PUBLISH_AT_ONCE:
+            await self._commit()
+        await self._commit([codec.encode(document)], ends=True, result=result)
+
+    def _take(self, segment: Segment, *, done: float | None) -> None:
+        self._written.append(segment)
+        if self._stage.partial is None:
+            return
+        self._texts.append(self._stage.partial.text(segment))
+        number = len(self._written)
+        if number > self._claim.published:
+            self._owed.append(_Announcement(step=self._stage.partial.step, record=number, done=done))
+
+    async def _next_segments(self) -> Sequence[Segment]:
+        segments: list[Segment] = []
+        for record in await self._records(self._before, after=self._read, count=_READ_AT_ONCE):
+            self._read += 1
+            match record:
+                case Segment():
+                    segments.append(record)
+                case Document():
+                    self._input_end = record
+                    self._due = True
+                    self._total = record.segments
+        return segments
+
+    async def _records(self, stage: str, *, after: int, count: int) -> Sequence[Segment | Document]:
+        name = keys.out(self._task_id, stage)
+        entries = await persist(lambda: self._around.redis.xrange(name, min=f"({after}-0", count=count))
+        return [codec.decode_record(fields[b"record"]) for _, fields in entries]
+
+    async def _commit(
+        self, records: Sequence[bytes] = (), *, ends: bool = False, result: bytes | None = None
+    ) -> None:
+        published = self._owed[:_PUBLISH_AT_ONCE] if self._due else []
+        commit = Commit(
+            task_id=self._task_id,
+            stage=self._stage.name,
+            before=self._before,
+            position=self._position,
+            token=self._claim.token,
+            channel=keys.channel(self._task_id),
+            ttl_ms=self._around.ttl_ms,
+            wait_ms=self._around.wait_ms,
+            first=len(self._written) + (1 if ends else 1 - len(records)),
+            records=records,
+            events=[self._event(owed) for owed in published],
+            ends=ends,
+            segments=len(self._written),
+            result=result,
+            next=self._next_job(),
+        )
+        committed = await persist(lambda: self._around.scripts.commit(commit))
+        del self._owed[: len(published)]
+        self._learn(committed, wrote=len(records))
+        if self._owed and self._due and not ends:
+            await self._commit()
+
+    def _learn(self, committed: Committed, *, wrote: int) -> None:
+        self._due = self._due or committed.due
+        if committed.total is not None:
+            self._total = committed.total
+        metrics.RECORDS.labels(self._stage.name).inc(wrote - committed.refused)
+        metrics.RECORDS_REFUSED.labels(self._stage.name).inc(committed.refused)
+
+    def _event(self, owed: _Announcement) -> PublishedEvent:
+        partial, done = owed.partial, owed.done
+        if owed.record and self._stage.partial:
+            text = " ".join(part for part in self._texts[: owed.record] if part)
+            partial = self._stage.partial.part(text, self._written[owed.record - 1])
+            if done is None and self._total:
+                done = owed.record / self._total
+        event = events.make(self._task_id, owed.step, partial=partial, done=done, warnings=owed.warnings)
+        return PublishedEvent(
+            data=codec.encode_json(event),
+            step=owed.step,
+            progress=progress_of(owed.step, done),
+            record=owed.record,
+        )
+
+    def _next_job(self) -> NextJob | None:
+        stage: StageName | None = self._behind
+        if stage is None:
+            return None
+        return NextJob(
+            stage=stage,
+            job=queue.stage_job(self._task_id),
+            job_id=keys.job_id(self._task_id, stage),
+            wake=keys.wake(stage),
+        )

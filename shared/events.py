@@ -1,0 +1,69 @@
+"""The event log of a task, and the messages on its channel.
+
+An event is encoded once, by the attempt that caused it. The commit script numbers it, appends it to the log and publishes
+it with the number in front, so that a reader of the channel knows at once whether it has missed one. Numbers have no gaps.
+"""
+
+from datetime import UTC, datetime
+
+from redis.asyncio import Redis
+
+from shared import keys
+from shared.codec import encode_json, raw_json
+from shared.messages import Event, Failure, Message, Notice, State, Step
+from shared.steps import STEPS, progress_of
+
+_PREFIX = b'{"id":"'
+_TERMINAL = tuple(b'"step":"%s",' % step.value.encode() for step in Step if step.terminal)
+
+
+def make(
+    task_id: str,
+    step: Step,
+    *,
+    partial: Message | None = None,
+    done: float | None = None,
+    warnings: tuple[Notice, ...] = (),
+) -> Event:
+    """The event for `step`, stamped now. `done` is how far the step has come, 0 to 1."""
+    return Event(
+        task_id=task_id,
+        step=step,
+        progress=progress_of(step, done),
+        message=STEPS[step].message,
+        timestamp=datetime.now(UTC),
+        partial_result=None if partial is None else raw_json(partial),
+        warnings=warnings,
+    )
+
+
+def make_end(task_id: str, state: State, failure: Failure) -> bytes:
+    """The JSON of the event that ends a task without a result; `close.lua` puts the progress in."""
+    return encode_json(
+        Event(
+            task_id=task_id,
+            step=Step(state.value),
+            progress=-1,
+            message=failure.message,
+            timestamp=datetime.now(UTC),
+            error=failure if state is not State.CANCELLED else None,
+        )
+    )
+
+
+def split(payload: bytes) -> tuple[int, bytes]:
+    """A channel message taken apart: the event's number and its JSON as it stands in the log."""
+    end = payload.index(b"-0", len(_PREFIX))
+    return int(payload[len(_PREFIX) : end]), b"{" + payload[end + 4 :]
+
+
+async def read(redis: Redis, task_id: str, *, after: int, count: int) -> list[tuple[int, bytes]]:
+    """Up to `count` events behind number `after`, in order: their numbers and their JSON."""
+    entries = await redis.xrange(keys.events(task_id), min=f"({after}-0", count=count)
+    return [(int(entry_id.partition(b"-")[0]), fields[b"event"]) for entry_id, fields in entries]
+
+
+def is_terminal(event: bytes) -> bool:
+    """Whether the JSON of an event is that of a task's last one."""
+    head = event[: event.index(b'"progress":')]
+    return any(mark in head for mark in _TERMINAL)

@@ -1,0 +1,82 @@
+"""Every Redis key and channel of the mesh. No other file contains a key literal.
+
+The keys of one task share the hash tag `{task_id}`. Each key below has a TTL, except the permanent ones, which are
+bounded by what is alive: `WATCH`, `WORKERS` and arq's queues.
+"""
+
+from shared.messages import StageName
+
+PERMANENT = ("vm:watch", "vm:workers", "arq:queue:")
+"""Prefixes of the keys that have no TTL."""
+
+WATCH = "vm:watch"
+"""Sorted set: unfinished task ids, by the time (ms) by which they must have shown a sign of life. Permanent."""
+
+WORKERS = "vm:workers"
+"""Sorted set: `stage/worker` of each live worker, by the time (ms) its registration lapses. Permanent."""
+
+JANITOR = "vm:janitor"
+"""String: the one janitor at work. TTL: the length of its round."""
+
+SOURCE = "source"
+"""In place of a stage's name: the input stream of a task that starts with text."""
+
+
+def channel(task_id: str) -> str:
+    """Pub/sub channel: each event as JSON with its id in front, the moment it happens. The public name."""
+    return f"audio_stream:{task_id}"
+
+
+def task(task_id: str) -> str:
+    """Hash: route, options, state, step, progress, fence tokens, attempts, times. TTL: the task's."""
+    return f"vm:{{{task_id}}}:task"
+
+
+def events(task_id: str) -> str:
+    """Stream: the event log; entry ids are 1-0, 2-0, … without gaps. TTL: the task's."""
+    return f"vm:{{{task_id}}}:events"
+
+
+def out(task_id: str, stage: str) -> str:
+    """Stream: the stage's records; record n has the id n-0. TTL: the task's, short once the task has ended."""
+    return f"vm:{{{task_id}}}:out:{stage}"
+
+
+def result(task_id: str) -> str:
+    """String: the result document as JSON. TTL: the task's."""
+    return f"vm:{{{task_id}}}:result"
+
+
+def worker(stage: str, worker_id: str) -> str:
+    """String: what a live worker can do, as JSON. TTL: three of its heartbeats."""
+    return f"vm:worker:{stage}/{worker_id}"
+
+
+def wake(stage: StageName) -> str:
+    """Pub/sub channel: ids of tasks that have new work for the stage. Losing one costs a poll, no more."""
+    return f"vm:wake:{stage}"
+
+
+def job_id(task_id: str, stage: StageName) -> str:
+    """arq's id of the stage's job: one per task and stage, so that enqueueing twice is harmless."""
+    return f"{task_id}:{stage}"
+
+
+def queue(stage: StageName) -> str:
+    """Sorted set, arq's: job ids by due time (ms). KEDA reads its ZCARD. Permanent."""
+    return f"arq:queue:{stage}"
+
+
+def job(task_id: str, stage: StageName) -> str:
+    """String, arq's: the job itself. TTL: the task's."""
+    return f"arq:job:{job_id(task_id, stage)}"
+
+
+def lease(task_id: str, stage: StageName) -> str:
+    """String, arq's in-progress mark. It is our lease: short, renewed while the attempt lives. TTL: the lease."""
+    return f"arq:in-progress:{job_id(task_id, stage)}"
+
+
+def worker_health(stage: StageName, worker_id: str) -> str:
+    """String, arq's health report of one worker. TTL: its interval."""
+    return f"vm:worker-health:{stage}/{worker_id}"

@@ -1,0 +1,30 @@
+-- Begins an attempt of a stage. The fence token is raised at every claim, so that the attempt before is shut out from
+-- here on. Returns {status, ...}: OK with what the attempt needs; GONE, CLOSED, ENDED or EXHAUSTED when there is nothing to do.
+local task, out, watch = KEYS[1], KEYS[2], KEYS[3]
+local request = cmsgpack.unpack(ARGV[1])
+local stage = request.stage
+
+local state = redis.call('HGET', task, 'state')
+if not state then return {'GONE'} end
+if state ~= 'queued' and state ~= 'running' then return {'CLOSED', state} end
+if redis.call('HEXISTS', task, 'ended:' .. stage) == 1 then return {'ENDED'} end
+
+local token = redis.call('HINCRBY', task, 'fence:' .. stage, 1)
+local attempt = redis.call('HINCRBY', task, 'attempts:' .. stage, 1)
+if attempt > request.max_attempts then return {'EXHAUSTED', token, attempt} end
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('HSET', task, 'state', 'running', 'worker:' .. stage, request.worker)
+redis.call('HSETNX', task, 'claimed:' .. stage, now)
+redis.call('PEXPIRE', task, request.ttl_ms)
+redis.call('ZADD', watch, now + request.wait_ms, request.task_id)
+
+local tail = 0
+local last = redis.call('XREVRANGE', out, '+', '-', 'COUNT', 1)
+if #last > 0 then tail = tonumber(string.match(last[1][1], '^%d+')) end
+
+local fields = redis.call('HMGET', task, 'route', 'options', 'blob', 'duration', 'turn',
+  'published:' .. stage, 'queued:' .. stage)
+return {'OK', token, attempt, now, tail, fields[1], fields[2], fields[3], fields[4], fields[5], fields[6] or '0',
+  fields[7] or '0'}

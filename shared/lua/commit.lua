@@ -1,0 +1,81 @@
+-- The one way in which a stage changes its task: records, events, end, result and the job of the next stage, all or none.
+-- Calling it again with the same request changes nothing, so a caller that lost the reply may simply repeat it.
+-- Returns {status, due, total, refused}: status OK, or why nothing was done; due is 1 when the stages before have ended,
+-- so that events of this one are published; total is the number of segments of the stage before (-1: not known yet);
+-- refused counts records that were there already.
+local task, events, out, result, watch, next_queue, next_job = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local request = cmsgpack.unpack(ARGV[1])
+local stage = request.stage
+
+local fields = redis.call('HMGET', task, 'state', 'fence:' .. stage, 'turn', 'published:' .. stage,
+  'ended:' .. request.before, 'events')
+local state = fields[1]
+if not state then return {'GONE'} end
+if fields[2] ~= tostring(request.token) then return {'SUPERSEDED'} end
+if redis.call('HEXISTS', task, 'ended:' .. stage) == 1 then return {'OK', 1, -1, #request.records} end
+if state ~= 'running' then return {'CLOSED', state} end
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local refused = 0
+for offset, record in ipairs(request.records) do
+  local reply = redis.pcall('XADD', out, (request.first + offset - 1) .. '-0', 'record', record)
+  if type(reply) == 'table' and reply.err then
+    if not string.find(reply.err, 'equal or smaller') then return reply end
+    refused = refused + 1
+  end
+end
+
+local due = tonumber(fields[3]) == request.position
+if due then
+  local published = tonumber(fields[4] or '0')
+  local count = tonumber(fields[6] or '0')
+  local shown
+  for _, event in ipairs(request.events) do
+    local fresh
+    if event.record > 0 then
+      fresh = event.record > published
+      if fresh then published = event.record end
+    else
+      fresh = redis.call('HSETNX', task, 'said:' .. event.step, now) == 1
+    end
+    if fresh then
+      count = count + 1
+      redis.call('XADD', events, count .. '-0', 'event', event.data)
+      redis.call('PUBLISH', request.channel, '{"id":"' .. count .. '-0",' .. string.sub(event.data, 2))
+      shown = event
+    end
+  end
+  if shown then
+    redis.call('HSET', task, 'events', count, 'published:' .. stage, published,
+      'step', shown.step, 'progress', shown.progress)
+  end
+end
+
+if request.ends then
+  if not due then return redis.error_reply('stage ' .. stage .. ' ended before its turn') end
+  redis.call('HSET', task, 'ended:' .. stage, request.segments, 'turn', request.position + 1)
+end
+
+if request.next then
+  if (#request.records > 0) and redis.call('HSETNX', task, 'queued:' .. request.next.stage, now) == 1 then
+    redis.call('SET', next_job, request.next.job, 'PX', request.ttl_ms)
+    redis.call('ZADD', next_queue, now, request.next.job_id)
+    redis.call('PUBLISH', request.next.wake, 'job:' .. request.task_id)
+  elseif #request.records > 0 then
+    redis.call('PUBLISH', request.next.wake, 'record:' .. request.task_id)
+  end
+end
+
+redis.call('PEXPIRE', task, request.ttl_ms)
+redis.call('PEXPIRE', events, request.ttl_ms)
+redis.call('PEXPIRE', out, request.ttl_ms)
+if request.result then
+  redis.call('HSET', task, 'state', 'completed', 'finished', now)
+  redis.call('SET', result, request.result, 'PX', request.ttl_ms)
+  redis.call('ZREM', watch, request.task_id)
+else
+  redis.call('ZADD', watch, now + request.wait_ms, request.task_id)
+end
+return {'OK', due and 1 or 0, tonumber(fields[5] or '-1'), refused}

@@ -1,0 +1,27 @@
+"""The result document: all that the last stage of a route has written, as one."""
+
+from collections.abc import Sequence
+
+from shared.messages import Document, Result, Segment
+
+
+def assemble(task_id: str, segments: Sequence[Segment], document: Document) -> Result:
+    """The result of a task from its enriched segments and the end record."""
+    translations = [segment.translation for segment in segments if segment.translation]
+    return Result(
+        task_id=task_id,
+        transcript=" ".join(segment.text for segment in segments),
+        language=document.language,
+        language_score=document.language_score,
+        duration=document.duration,
+        coverage=document.coverage,
+        no_speech=not segments,
+        segments=tuple(segments),
+        translation=" ".join(translations) if translations else None,
+        target_language=document.target_language,
+        entities=tuple(entity for segment in segments for entity in segment.entities),
+        topics=document.topics,
+        summary=document.summary,
+        insights=document.insights,
+        warnings=document.warnings,
+    )

@@ -1,0 +1,265 @@
+"""The Lua scripts of the mesh, typed. Each is one state change; `shared/lua/<name>.lua` says what it promises.
+
+A script takes one msgpack map as its argument. All are safe to repeat after a lost reply, except that `claim` then makes
+another attempt.
+"""
+
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+
+from shared import codec, keys
+from shared.errors import Closed, Superseded
+from shared.messages import Message, Options, StageName, State
+
+_SOURCES = {
+    name: files("shared").joinpath("lua", f"{name}.lua").read_bytes()
+    for name in ("submit", "claim", "commit", "renew", "release", "close")
+}
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """How long things live, in milliseconds."""
+
+    ttl_ms: int
+    """A task's keys, after its last sign of life."""
+    wait_ms: int
+    """Without a sign of life, a task counts as lost after this."""
+
+
+class Submission(msgspec.Struct, frozen=True, kw_only=True):
+    """A new task. Either `blob` names its recording, or `records` hold its input (the end record last)."""
+
+    task_id: str
+    route: Sequence[StageName]
+    options: Options
+    job: bytes
+    blob: str = ""
+    name: str = ""
+    """What the client called the file; data only, never a path."""
+    duration: float = 0.0
+    """Seconds of audio as the container declares them; 0 when it does not say."""
+    records: Sequence[bytes] = ()
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """What an attempt starts from."""
+
+    token: int
+    attempt: int
+    tail: int
+    """Number of the last record that is written already."""
+    route: tuple[StageName, ...]
+    options: Options
+    blob: str
+    duration: float
+    turn: int
+    """How many stages of the route have ended."""
+    published: int
+    """Number of the last record whose event is published."""
+    queued_seconds: float
+
+
+class Exhausted(Exception):
+    """The stage has used up its attempts; `token` lets the caller end the task."""
+
+    def __init__(self, token: int, attempt: int) -> None:
+        super().__init__(f"attempt {attempt}")
+        self.token = token
+
+
+class AlreadyDone(Exception):
+    """There is nothing to do: the stage has ended, or its task is gone or closed."""
+
+
+class PublishedEvent(Message, frozen=True, omit_defaults=False):
+    """An event on its way into the log. `record` is the number of the record that it reports, 0 for a step."""
+
+    data: bytes
+    step: str
+    progress: int
+    record: int = 0
+
+
+class NextJob(Message, frozen=True, omit_defaults=False):
+    """The job of the stage behind, enqueued with the first record."""
+
+    stage: str
+    job: bytes
+    job_id: str
+    wake: str
+
+
+class Commit(Message, frozen=True):
+    """One state change of an attempt."""
+
+    task_id: str
+    stage: str
+    before: str
+    position: int
+    token: int
+    channel: str
+    ttl_ms: int
+    wait_ms: int
+    first: int = 1
+    records: Sequence[bytes] = msgspec.field(default_factory=tuple)
+    events: Sequence[PublishedEvent] = msgspec.field(default_factory=tuple)
+    ends: bool = False
+    segments: int = 0
+    result: bytes | None = None
+    next: NextJob | None = None
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """What a commit found. `total` is the number of segments of the stage before, None while it still works."""
+
+    due: bool
+    total: int | None
+    refused: int
+
+
+class Scripts:
+    """The scripts over one client."""
+
+    def __init__(self, redis: Redis, limits: Limits) -> None:
+        self._redis = redis
+        self._limits = limits
+        self._scripts = {name: redis.register_script(source) for name, source in _SOURCES.items()}
+
+    async def submit(self, submission: Submission) -> None:
+        """Create the task and enqueue its first stage."""
+        task_id, stage = submission.task_id, submission.route[0]
+        await self._call(
+            "submit",
+            [
+                keys.task(task_id),
+                keys.out(task_id, keys.SOURCE),
+                keys.WATCH,
+                keys.queue(stage),
+                keys.job(task_id, stage),
+            ],
+            {
+                "task_id": task_id,
+                "route": ",".join(submission.route),
+                "options": codec.encode(submission.options),
+                "blob": submission.blob,
+                "name": submission.name,
+                "duration": str(submission.duration),
+                "records": submission.records,
+                "stage": stage,
+                "job": submission.job,
+                "job_id": keys.job_id(task_id, stage),
+                "wake": keys.wake(stage),
+            },
+        )
+
+    async def claim(self, task_id: str, stage: StageName, *, worker: str, max_attempts: int) -> Claim:
+        """Begin an attempt; the one before is shut out. Raises `AlreadyDone` or `Exhausted`."""
+        status, *rest = await self._call(
+            "claim",
+            [keys.task(task_id), keys.out(task_id, stage), keys.WATCH],
+            {"task_id": task_id, "stage": stage, "worker": worker, "max_attempts": max_attempts},
+        )
+        match status:
+            case b"OK":
+                return _claim(rest)
+            case b"EXHAUSTED":
+                raise Exhausted(rest[0], rest[1])
+            case _:
+                raise AlreadyDone(status.decode())
+
+    async def commit(self, commit: Commit) -> Committed:
+        """Write what an attempt has to say. Raises `Superseded` or `Closed` when it may not."""
+        task_id, next_stage = commit.task_id, commit.next.stage if commit.next else commit.stage
+        reply = await self._run(
+            "commit",
+            [
+                keys.task(task_id),
+                keys.events(task_id),
+                keys.out(task_id, commit.stage),
+                keys.result(task_id),
+                keys.WATCH,
+                keys.queue(StageName(next_stage)),
+                keys.job(task_id, StageName(next_stage)),
+            ],
+            codec.encode(commit),
+        )
+        _check(reply)
+        _, due, total, refused = reply
+        return Committed(due=bool(due), total=None if total < 0 else total, refused=refused)
+
+    async def renew(self, task_id: str, stage: StageName, *, token: int, lease_ms: int) -> None:
+        """Keep the lease. Raises `Superseded` or `Closed` when there is none to keep."""
+        reply = await self._call(
+            "renew",
+            [keys.task(task_id), keys.lease(task_id, stage), keys.WATCH],
+            {"task_id": task_id, "stage": stage, "token": token, "lease_ms": lease_ms},
+        )
+        _check(reply)
+
+    async def release(self, task_id: str, stage: StageName, *, token: int) -> None:
+        """Hand the stage back without counting the attempt."""
+        await self._call("release", [keys.task(task_id)], {"stage": stage, "token": token})
+
+    async def close(
+        self,
+        task_id: str,
+        state: State,
+        *,
+        event: bytes,
+        error: bytes,
+        stage: StageName | None = None,
+        token: int | None = None,
+        overdue: bool = False,
+    ) -> str:
+        """End the task. The status says what happened: OK, CLOSED (it had ended), SUPERSEDED, ALIVE or GONE."""
+        request: dict[str, Any] = {
+            "task_id": task_id,
+            "state": state,
+            "event": event,
+            "error": error,
+            "channel": keys.channel(task_id),
+            "overdue": overdue,
+        }
+        if token is not None:
+            request |= {"stage": stage, "token": token}
+        reply = await self._call("close", [keys.task(task_id), keys.events(task_id), keys.WATCH], request)
+        return reply[0].decode()
+
+    async def _call(self, name: str, names: Sequence[str], request: dict[str, Any]) -> Any:
+        request |= {"ttl_ms": self._limits.ttl_ms, "wait_ms": self._limits.wait_ms}
+        return await self._run(name, names, codec.pack(request))
+
+    async def _run(self, name: str, names: Sequence[str], request: bytes) -> Any:
+        return await self._scripts[name](keys=list(names), args=[request])
+
+
+def _claim(fields: Sequence[Any]) -> Claim:
+    token, attempt, now, tail, route, options, blob, duration, turn, published, queued = fields
+    return Claim(
+        token=token,
+        attempt=attempt,
+        tail=tail,
+        route=tuple(StageName(name) for name in route.decode().split(",")),
+        options=codec.decode_options(options),
+        blob=blob.decode(),
+        duration=float(duration),
+        turn=int(turn),
+        published=int(published),
+        queued_seconds=max(0.0, (now - int(queued)) / 1000),
+    )
+
+
+def _check(reply: Sequence[Any]) -> None:
+    match reply[0]:
+        case b"OK":
+            return
+        case b"SUPERSEDED":
+            raise Superseded
+        case b"CLOSED":
+            raise Closed(State(reply[1].decode()))
+        case _:
+            raise Closed(State.EXPIRED)
