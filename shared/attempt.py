@@ -68,7 +68,7 @@ class Attempt:
         self._before = claim.route[self._position - 1] if self._position else keys.SOURCE
         self._behind = claim.route[self._position + 1] if self._position + 1 < len(claim.route) else None
         self._written: list[Segment] = []
-        self._texts: list[str] = []
+        self._texts: list[str | None] = []
         self._read = 0
         self._input_end: Document | None = None
         self._owed: list[_Announcement] = []
@@ -139,7 +139,7 @@ class Attempt:
         await self._commit([codec.encode(segment) for segment in segments])
 
     def step(self, step: Step, partial: Partial | None = None, warnings: Sequence[Notice] = ()) -> None:
-        if self._stage.partial and not self._written:
+        if self._stage.partial and not any(text is not None for text in self._texts):
             # A stage that streams text always shows its own step, also when there was nothing to stream.
             self._owed.append(_Announcement(step=self._stage.partial.step))
         self._owed.append(_Announcement(step=step, partial=partial, warnings=tuple(warnings)))
@@ -161,7 +161,7 @@ class Attempt:
             return
         self._texts.append(self._stage.partial.text(segment))
         number = len(self._written)
-        if number > self._claim.published:
+        if number > self._claim.published and self._texts[-1] is not None:
             self._owed.append(_Announcement(step=self._stage.partial.step, record=number, done=done))
 
     async def _next_segments(self) -> Sequence[Segment]:

@@ -86,8 +86,8 @@ class PartialText(msgspec.Struct, frozen=True):
     """How a stage that streams text reports each segment: the step of the event and its partial result."""
 
     step: Step
-    text: Callable[[Segment], str]
-    """What the segment adds to the text so far."""
+    text: Callable[[Segment], str | None]
+    """What the segment adds to the text so far; None when it has nothing to show, and then it makes no event."""
     part: Callable[[str, Segment], Partial]
     """The partial result, from the text so far and the segment."""
 

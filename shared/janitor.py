@@ -1,0 +1,80 @@
+"""The janitor: ends tasks that nobody works on any more, and removes recordings that nobody needs.
+
+Every gateway runs one; a lock in Redis lets one at a time do its round. It is what keeps the promise of a terminal event
+when a worker never comes back.
+"""
+
+import asyncio
+import time
+
+import structlog
+from redis.asyncio import Redis
+
+from shared import codec, events, keys, metrics, tasks
+from shared.blobs import BlobStore
+from shared.messages import Failure, State
+from shared.redis import AWAY, Pauses
+from shared.scripts import Scripts
+
+log = structlog.get_logger(__name__)
+
+ROUND_SECONDS = 5.0
+_AT_ONCE = 500
+_BLOB_GRACE_SECONDS = 600.0
+"""A recording without a task is younger than this while its upload is being turned into one."""
+
+LOST = Failure(
+    code="no_worker",
+    message="No worker took up this task in time. Check that a worker of each stage is running, then submit it again.",
+    retryable=True,
+)
+
+
+class Janitor:
+    """Rounds every `ROUND_SECONDS`."""
+
+    def __init__(self, redis: Redis, scripts: Scripts, blobs: BlobStore) -> None:
+        self._redis = redis
+        self._scripts = scripts
+        self._blobs = blobs
+
+    async def work(self) -> None:
+        """Runs until cancelled, through any loss of Redis."""
+        pauses = Pauses()
+        while True:
+            try:
+                if await self._redis.set(keys.JANITOR, b"1", nx=True, px=int(ROUND_SECONDS * 900)):
+                    await self.end_lost_tasks()
+                    await self.remove_blobs()
+                pauses = Pauses()
+                await asyncio.sleep(ROUND_SECONDS)
+            except AWAY:
+                await pauses.wait()
+
+    async def end_lost_tasks(self) -> None:
+        """Ends the tasks that have shown no sign of life for longer than they may."""
+        overdue = await self._redis.zrangebyscore(
+            keys.WATCH, "-inf", int(time.time() * 1000), start=0, num=_AT_ONCE
+        )
+        for name in overdue:
+            task_id = name.decode()
+            status = await self._scripts.close(
+                task_id,
+                State.EXPIRED,
+                event=events.make_end(task_id, State.EXPIRED, LOST),
+                error=codec.encode_json(LOST),
+                overdue=True,
+            )
+            if status == "OK":
+                metrics.TASKS_ENDED.labels(State.EXPIRED).inc()
+                log.warning("task_lost", task_id=task_id)
+
+    async def remove_blobs(self) -> None:
+        """Removes recordings whose task has ended or is gone. A blob is named after its task."""
+        async for name, age_seconds in self._blobs.names():
+            if age_seconds < _BLOB_GRACE_SECONDS:
+                continue
+            task = await tasks.read(self._redis, name)
+            if task is None or task.state.terminal:
+                await self._blobs.delete(name)
+                log.info("blob_removed", blob=name)

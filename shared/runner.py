@@ -1,0 +1,192 @@
+"""Runs a stage's job: claims the task, keeps the lease while the stage works, and brings the attempt to its end.
+
+Whatever happens in the stage, the task goes on or ends: an error that is the input's fault fails it at once, any other is
+tried again up to the limit of attempts, a worker that stops hands the job back, and an attempt that has been superseded
+or whose task has ended stops without a word.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+import structlog
+
+from shared import codec, events, metrics
+from shared.attempt import Attempt, Surroundings
+from shared.errors import Closed, MeshError, Permanent, Superseded
+from shared.messages import Failure, StageName, State
+from shared.redis import persist
+from shared.scripts import AlreadyDone, Claim, Exhausted
+from shared.settings import StageSettings
+from shared.stage import Engine, Stage
+from shared.wake import Wakeups
+
+log = structlog.get_logger(__name__)
+
+_LEASE_RENEWALS = 4
+
+
+class TryAgain(Exception):
+    """The attempt failed in a way that another may not; `after_seconds` is how long to wait before it."""
+
+    def __init__(self, after_seconds: float) -> None:
+        super().__init__(f"in {after_seconds} s")
+        self.after_seconds = after_seconds
+
+
+class Runner(msgspec.Struct, frozen=True, kw_only=True):
+    """The jobs of one stage in one worker process."""
+
+    stage: Stage
+    engine: Engine
+    settings: StageSettings
+    surroundings: Surroundings
+    wakeups: Wakeups
+    worker_id: str
+
+    async def run(self, task_id: str) -> None:
+        """One attempt. Returns when the job is done with; raises `TryAgain`, or CancelledError on shutdown."""
+        structlog.contextvars.bind_contextvars(stage=self.stage.name, task_id=task_id, worker=self.worker_id)
+        try:
+            claim = await persist(
+                lambda: self.surroundings.scripts.claim(
+                    task_id, self.stage.name, worker=self.worker_id, max_attempts=self.settings.max_attempts
+                )
+            )
+        except AlreadyDone as done:
+            log.info("stage_needless", reason=str(done))
+        except Exhausted as exhausted:
+            log.error("attempts_exhausted", attempts=self.settings.max_attempts)
+            await self._fail(task_id, exhausted.token, _worn_out(self.stage.name))
+        else:
+            structlog.contextvars.bind_contextvars(attempt=claim.attempt)
+            await self._attempt(task_id, claim)
+
+    async def _attempt(self, task_id: str, claim: Claim) -> None:
+        started = time.monotonic()
+        outcome = "failed"
+        metrics.QUEUE_SECONDS.labels(self.stage.name).observe(claim.queued_seconds)
+        log.info("stage_started", behind_record=claim.tail, queue_s=round(claim.queued_seconds, 3))
+        try:
+            outcome = await self._work(task_id, claim)
+        except asyncio.CancelledError:
+            outcome = "handed_back"
+            await asyncio.shield(
+                self.surroundings.scripts.release(task_id, self.stage.name, token=claim.token)
+            )
+            raise
+        except TryAgain:
+            outcome = "retried"
+            raise
+        finally:
+            duration = time.monotonic() - started
+            metrics.ATTEMPTS.labels(self.stage.name, outcome).inc()
+            metrics.ATTEMPT_SECONDS.labels(self.stage.name).observe(duration)
+            log.info("stage_finished", outcome=outcome, duration_s=round(duration, 3))
+
+    async def _work(self, task_id: str, claim: Claim) -> str:
+        """The attempt's outcome, once it has ended in any way but a shutdown or a retry."""
+        try:
+            async with self._leased(task_id, claim), asyncio.timeout(self._limit_seconds(claim)):
+                await self._run_stage(task_id, claim)
+        except (Superseded, Closed) as end:
+            if isinstance(end, Superseded):
+                metrics.SUPERSEDED.labels(self.stage.name).inc()
+            log.info("attempt_stopped", reason=type(end).__name__.lower())
+            return "stopped"
+        except TimeoutError:
+            await self._fail(task_id, claim.token, _too_long(self.stage.name))
+        except Permanent as error:
+            log.warning("stage_refused", code=error.code, error=error.message)
+            failure = Failure(code=error.code, message=error.message, stage=self.stage.name)
+            await self._fail(task_id, claim.token, failure)
+        except Exception as error:
+            await self._after_error(task_id, claim, error)
+        else:
+            return "completed"
+        return "failed"
+
+    async def _run_stage(self, task_id: str, claim: Claim) -> None:
+        with self.wakeups.of_task(task_id) as woken:
+            attempt = Attempt(self.stage, self.surroundings, task_id=task_id, claim=claim, woken=woken)
+            async with attempt:
+                document = await self.stage.run(attempt, self.engine, attempt)
+                await attempt.finish(document)
+
+    async def _after_error(self, task_id: str, claim: Claim, error: Exception) -> None:
+        log.error("stage_failed", error=str(error), exc_info=error)
+        if claim.attempt < self.settings.max_attempts:
+            raise TryAgain(after_seconds=float(2**claim.attempt)) from error
+        code = error.code if isinstance(error, MeshError) else "internal_error"
+        message = error.message if isinstance(error, MeshError) else "The stage failed; see its worker's log."
+        failure = Failure(code=code, message=message, stage=self.stage.name, retryable=True)
+        await self._fail(task_id, claim.token, failure)
+
+    async def _fail(self, task_id: str, token: int, failure: Failure) -> None:
+        status = await persist(
+            lambda: self.surroundings.scripts.close(
+                task_id,
+                State.FAILED,
+                event=events.make_end(task_id, State.FAILED, failure),
+                error=codec.encode_json(failure),
+                stage=self.stage.name,
+                token=token,
+            )
+        )
+        if status == "OK":
+            metrics.TASKS_ENDED.labels(State.FAILED).inc()
+
+    @asynccontextmanager
+    async def _leased(self, task_id: str, claim: Claim) -> AsyncIterator[None]:
+        """Keeps the lease while the block runs. When it is lost, the block is cancelled and the reason raised."""
+        body = asyncio.current_task()
+        assert body is not None
+        lost: list[Exception] = []
+
+        async def keep() -> None:
+            lease_ms = int(self.settings.lease_seconds * 1000)
+            try:
+                while True:
+                    await persist(
+                        lambda: self.surroundings.scripts.renew(
+                            task_id, self.stage.name, token=claim.token, lease_ms=lease_ms
+                        )
+                    )
+                    await asyncio.sleep(self.settings.lease_seconds / _LEASE_RENEWALS)
+            except (Superseded, Closed) as end:
+                lost.append(end)
+                body.cancel()
+
+        keeper = asyncio.create_task(keep(), name=f"lease of {task_id}")
+        try:
+            yield
+        except asyncio.CancelledError:
+            if lost and body.uncancel() == 0:
+                raise lost[0] from None
+            raise
+        finally:
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
+
+    def _limit_seconds(self, claim: Claim) -> float:
+        return max(self.settings.run_limit_seconds, self.settings.run_limit_factor * claim.duration)
+
+
+def _worn_out(stage: StageName) -> Failure:
+    return Failure(
+        code="attempts_exhausted",
+        message="Each worker that took this task died over it. The input may be damaged; "
+        "convert it to another format and try again.",
+        stage=stage,
+    )
+
+
+def _too_long(stage: StageName) -> Failure:
+    return Failure(
+        code="run_timeout",
+        message="The stage took longer than a task of this length may take. Try a shorter recording.",
+        stage=stage,
+        retryable=True,
+    )

@@ -1,0 +1,207 @@
+"""The stage worker process: arq's worker with a lease, a wake-up and a memory of how to live through a lost Redis.
+
+The only file that imports arq's Worker. What differs from arq's own (see its `worker.py`, 0.28):
+
+- its in-progress mark is our lease: as short as `lease_seconds`, renewed by the attempt, so that a killed worker's job is
+  picked up when the lease lapses rather than after the longest job limit;
+- its poll waits for a wake-up, not for half a second;
+- a lost connection interrupts its main loop instead of ending the process;
+- attempts are counted by the task's own record, so its retry limit is out of the way.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from typing import Any, TypeVar
+
+import structlog
+import uvloop
+from arq.worker import Retry, Worker, func
+
+from shared import codec, keys, logs, presence, queue
+from shared.attempt import Surroundings
+from shared.blobs import BlobStore
+from shared.device import Device
+from shared.errors import MeshError, ModelMissing
+from shared.health import serve_health
+from shared.redis import AWAY, Pauses, Redis, client, open_pool
+from shared.runner import Runner, TryAgain
+from shared.scripts import Limits, Scripts
+from shared.settings import StageSettings, load
+from shared.stage import Engine, Stage
+from shared.wake import Wakeups, until_set
+
+log = structlog.get_logger(__name__)
+
+S = TypeVar("S", bound=StageSettings)
+
+_POLL_SECONDS = 0.5
+_NO_LIMIT = 1_000_000
+
+
+class StageWorker(Worker):
+    """arq's worker for one stage."""
+
+    def __init__(self, redis: Redis, runner: Runner, settings: StageSettings) -> None:
+        async def run_stage(ctx: dict[Any, Any], argument: bytes) -> None:
+            structlog.contextvars.clear_contextvars()
+            structlog.contextvars.bind_contextvars(service=runner.stage.name)
+            try:
+                await runner.run(codec.decode_job(argument).task_id)
+            except TryAgain as again:
+                raise Retry(defer=again.after_seconds) from again
+
+        stage = runner.stage.name
+        super().__init__(
+            [func(run_stage, name=queue.FUNCTION, max_tries=_NO_LIMIT)],
+            queue_name=keys.queue(stage),
+            redis_pool=redis,
+            handle_signals=False,
+            max_jobs=settings.worker_concurrency,
+            keep_result=0,
+            poll_delay=_POLL_SECONDS,
+            health_check_interval=10,
+            health_check_key=keys.worker_health(stage, runner.worker_id),
+            job_serializer=codec.pack,
+            job_deserializer=codec.unpack,
+            log_results=False,
+        )
+        self.in_progress_timeout_s = settings.lease_seconds
+        self._wakeups = runner.wakeups
+        self._drain_seconds = settings.drain_seconds
+
+    async def main(self) -> None:
+        """Takes jobs until cancelled."""
+        pauses = Pauses()
+        while True:
+            try:
+                await self._poll_iteration()
+                pauses = Pauses()
+                await until_set(self._wakeups.jobs, at_most_seconds=self.poll_delay_s)
+            except AWAY as error:
+                log.warning("queue_unreachable", error=str(error))
+                await pauses.wait()
+
+    async def start_jobs(self, job_ids: list[bytes]) -> None:
+        """Leave out what runs here already: asking Redis again at each poll would cost as much as a new job."""
+        await super().start_jobs([job_id for job_id in job_ids if job_id.decode() not in self.tasks])
+
+    async def drain(self) -> None:
+        """Take no more jobs, finish what is in hand within the drain time, hand back the rest."""
+        self.allow_pick_jobs = False
+        running = [task for task in self.tasks.values() if not task.done()]
+        if running:
+            log.info("draining", jobs=len(running))
+            _, late = await asyncio.wait(running, timeout=self._drain_seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+
+def serve(stage: Stage, make_engine: Callable[[S], Engine], settings_type: type[S]) -> None:
+    """The entry point of a stage service. Exits 0 after a drain, 2 on bad settings, 3 when a model is missing."""
+    try:
+        settings = load(settings_type, os.environ)
+        logs.configure(settings, service=stage.name)
+        engine = make_engine(settings)
+        uvloop.run(_serve(stage, engine, settings))
+    except MeshError as error:
+        print(f"{stage.name} worker cannot start: {error}", file=sys.stderr)
+        sys.exit(3 if isinstance(error, ModelMissing) else 2)
+
+
+async def _serve(stage: Stage, engine: Engine, settings: StageSettings) -> None:
+    stopping = asyncio.Event()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(signum, stopping.set)
+    worker_id = f"{socket.gethostname()}-{os.getpid()}"
+    device = Device()
+    async with AsyncExitStack() as resources:
+        resources.callback(device.close)
+        pool = open_pool(settings, name=f"voxmesh-{stage.name}")
+        resources.push_async_callback(pool.aclose)
+        redis = client(pool)
+        health = await resources.enter_async_context(serve_health(settings.health_port, redis))
+        if not await _unless(stopping, _prepare(engine, device, stage)):
+            return
+        limits = Limits(
+            ttl_ms=settings.task_ttl_seconds * 1000, wait_ms=settings.wait_limit_seconds * 1000
+        )
+        runner = Runner(
+            stage=stage,
+            engine=engine,
+            settings=settings,
+            surroundings=Surroundings(
+                redis=redis,
+                scripts=Scripts(redis, limits),
+                blobs=BlobStore(settings.blob_url),
+                device=device,
+                ttl_ms=limits.ttl_ms,
+                wait_ms=limits.wait_ms,
+            ),
+            wakeups=Wakeups(redis, keys.wake(stage.name)),
+            worker_id=worker_id,
+        )
+        health.ready = True
+        await _work(StageWorker(redis, runner, settings), runner, stopping)
+
+
+async def _work(worker: StageWorker, runner: Runner, stopping: asyncio.Event) -> None:
+    background = (
+        asyncio.create_task(runner.wakeups.listen(), name="wakeups"),
+        asyncio.create_task(worker.main(), name="queue"),
+        asyncio.create_task(_announce(runner), name="presence"),
+    )
+    stop = asyncio.create_task(stopping.wait(), name="stop")
+    log.info("worker_ready", stage=runner.stage.name)
+    await asyncio.wait([stop, *background], return_when=asyncio.FIRST_COMPLETED)
+    await worker.drain()
+    await _end([stop, *background])
+    try:
+        await presence.withdraw(runner.surroundings.redis, runner.stage.name, runner.worker_id)
+    except AWAY:
+        log.info("presence_not_withdrawn")
+
+
+async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """Ends the background tasks. One that had ended by itself did so by a bug, which is raised."""
+    broken = [task for task in tasks if task.done() and not task.cancelled() and task.exception()]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for task in broken:
+        task.result()
+
+
+async def _announce(runner: Runner) -> None:
+    pauses = Pauses()
+    while True:
+        try:
+            info = runner.engine.describe() | {"concurrency": runner.settings.worker_concurrency}
+            await presence.announce(runner.surroundings.redis, runner.stage.name, runner.worker_id, info)
+            await asyncio.sleep(presence.HEARTBEAT_SECONDS)
+        except AWAY:
+            await pauses.wait()
+
+
+async def _prepare(engine: Engine, device: Device, stage: Stage) -> None:
+    await device.compute(engine.load)
+    await device.compute(engine.warm_up)
+    log.info("engine_ready", stage=stage.name, **engine.describe())
+
+
+async def _unless(stopping: asyncio.Event, work: Awaitable[None]) -> bool:
+    """Runs `work`; False when the process was told to stop before it was done."""
+    task = asyncio.ensure_future(work)
+    stop = asyncio.create_task(stopping.wait(), name="stop")
+    await asyncio.wait([task, stop], return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+    if not task.done():
+        task.cancel()
+        return False
+    task.result()
+    return True
