@@ -1,0 +1,69 @@
+# The whole of voxmesh from a clone, without root, Docker, GPU, account or model hub. `make help` lists the targets.
+PYTHON ?= python3
+PORT ?= 8000
+T ?= tests
+TESTARGS ?=
+AUDIO ?=
+TARGET ?=
+UV_VERSION := 0.13.9
+
+BIN := .venv/bin
+# LANGUAGE is also a variable of the system's own (gettext), so only the command line of make counts.
+SPOKEN := $(if $(filter command,$(origin LANGUAGE)),--language '$(LANGUAGE)')
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install models demo up test fmt lint types check bench lock clean
+
+help: ## Say what each target does
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+
+install: .venv/installed ## Make .venv with everything that the lock names, and voxmesh in it
+
+.venv/bin/python:
+	@for python in $(PYTHON) python3.12 python3.11 python3.13; do \
+	    $$python -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+	        2>/dev/null && exec $$python -m venv .venv; \
+	done; \
+	echo "voxmesh needs Python 3.11 to 3.13 with its venv module; install it or run: make PYTHON=/path/to/python" >&2; \
+	exit 1
+
+.venv/bin/uv: | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+.venv/installed: requirements.lock pyproject.toml | .venv/bin/uv
+	$(BIN)/uv pip install --python $(BIN)/python --quiet --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+models: install ## Fetch the models into ~/.cache/voxmesh/models (once; MODELS_DIR moves it)
+	$(BIN)/voxmesh models pull
+
+demo: models ## Start the mesh, run AUDIO= (or the sample) with LANGUAGE= TARGET=, print the stream, stop
+	$(BIN)/voxmesh demo $(if $(AUDIO),'$(AUDIO)') $(SPOKEN) $(if $(TARGET),--target '$(TARGET)')
+
+up: models ## Run the mesh on PORT= (8000) until Ctrl-C
+	$(BIN)/voxmesh up --port $(PORT)
+
+test: models ## Run the tests that need no GPU; T= picks files, TESTARGS= passes through
+	$(BIN)/python -m pytest $(T) $(TESTARGS)
+
+fmt: install ## Lay out the code and mend what the linter can
+	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+lint: install ## Check style, layout and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: install ## Check the types, strictly
+	$(BIN)/pyright
+
+check: lint types test ## All that CI checks
+
+lock: .venv/bin/uv ## Resolve the dependencies of pyproject.toml anew
+	$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --all-extras --generate-hashes --no-emit-index-url \
+	    --no-header --no-annotate --output-file requirements.lock
+
+clean: ## Remove .venv and caches; the models stay
+	rm -rf .venv .pytest_cache .ruff_cache .import_linter_cache
