@@ -149,7 +149,7 @@ class Attempt:
         result = None
         if self._behind is None:
             whole = assemble(self._task_id, self._written, document)
-            result = codec.encode_json(whole)
+            result = codec.encode_text(whole)
             self._owed.append(_Announcement(step=Step.COMPLETED, partial=whole, warnings=whole.warnings))
         while len(self._owed) > _PUBLISH_AT_ONCE:
             await self._commit()
@@ -182,9 +182,7 @@ class Attempt:
         entries = await persist(lambda: self._around.redis.xrange(name, min=f"({after}-0", count=count))
         return [codec.decode_record(fields[b"record"]) for _, fields in entries]
 
-    async def _commit(
-        self, records: Sequence[bytes] = (), *, ends: bool = False, result: bytes | None = None
-    ) -> None:
+    async def _commit(self, records: Sequence[bytes] = (), *, ends: bool = False, result: str | None = None) -> None:
         published = self._owed[:_PUBLISH_AT_ONCE] if self._due else []
         commit = Commit(
             task_id=self._task_id,
@@ -196,14 +194,14 @@ class Attempt:
             ttl_ms=self._around.ttl_ms,
             wait_ms=self._around.wait_ms,
             first=len(self._written) + (1 if ends else 1 - len(records)),
-            records=records,
             events=[self._event(owed) for owed in published],
             ends=ends,
             segments=len(self._written),
             result=result,
             next=self._next_job(),
         )
-        committed = await persist(lambda: self._around.scripts.commit(commit))
+        job = queue.stage_job(self._task_id) if commit.next else b""
+        committed = await persist(lambda: self._around.scripts.commit(commit, records, job=job))
         del self._owed[: len(published)]
         self._learn(committed, wrote=len(records))
         if self._owed and self._due and not ends:
@@ -225,7 +223,7 @@ class Attempt:
                 done = owed.record / self._total
         event = events.make(self._task_id, owed.step, partial=partial, done=done, warnings=owed.warnings)
         return PublishedEvent(
-            data=codec.encode_json(event),
+            data=codec.encode_text(event),
             step=owed.step,
             progress=progress_of(owed.step, done),
             record=owed.record,
@@ -237,7 +235,6 @@ class Attempt:
             return None
         return NextJob(
             stage=stage,
-            job=queue.stage_job(self._task_id),
             job_id=keys.job_id(self._task_id, stage),
             wake=keys.wake(stage),
         )

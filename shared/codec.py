@@ -14,11 +14,16 @@ encode_json = msgspec.json.Encoder().encode
 
 decode_record = msgspec.msgpack.Decoder(Record).decode
 decode_job = msgspec.msgpack.Decoder(StageJob).decode
-decode_options = msgspec.msgpack.Decoder(Options).decode
+decode_options = msgspec.json.Decoder(Options).decode
 decode_event = msgspec.json.Decoder(Event).decode
 decode_plain = msgspec.json.Decoder(dict[str, Any]).decode
 decode_failure = msgspec.json.Decoder(Failure).decode
 decode_result = msgspec.json.Decoder(Result).decode
+
+
+def encode_text(message: Message) -> str:
+    """JSON of any message as text, for a script."""
+    return encode_json(message).decode()
 
 
 def raw_json(message: Message) -> msgspec.Raw:

@@ -22,9 +22,7 @@ class Device:
 
     async def compute(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `function` returns or raises."""
-        return await asyncio.get_running_loop().run_in_executor(
-            self._executor, partial(function, *args, **kwargs)
-        )
+        return await asyncio.get_running_loop().run_in_executor(self._executor, partial(function, *args, **kwargs))
 
     def close(self) -> None:
         """Take no more work. Does not wait for a computation that is still running."""

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from redis.asyncio import Redis
 
 from shared import keys
-from shared.codec import encode_json, raw_json
+from shared.codec import encode_text, raw_json
 from shared.messages import Event, Failure, Message, Notice, State, Step
 from shared.steps import STEPS, progress_of
 
@@ -37,9 +37,9 @@ def make(
     )
 
 
-def make_end(task_id: str, state: State, failure: Failure) -> bytes:
+def make_end(task_id: str, state: State, failure: Failure) -> str:
     """The JSON of the event that ends a task without a result; `close.lua` puts the progress in."""
-    return encode_json(
+    return encode_text(
         Event(
             task_id=task_id,
             step=Step(state.value),

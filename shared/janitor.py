@@ -53,16 +53,14 @@ class Janitor:
 
     async def end_lost_tasks(self) -> None:
         """Ends the tasks that have shown no sign of life for longer than they may."""
-        overdue = await self._redis.zrangebyscore(
-            keys.WATCH, "-inf", int(time.time() * 1000), start=0, num=_AT_ONCE
-        )
+        overdue = await self._redis.zrangebyscore(keys.WATCH, "-inf", int(time.time() * 1000), start=0, num=_AT_ONCE)
         for name in overdue:
             task_id = name.decode()
             status = await self._scripts.close(
                 task_id,
                 State.EXPIRED,
                 event=events.make_end(task_id, State.EXPIRED, LOST),
-                error=codec.encode_json(LOST),
+                error=codec.encode_text(LOST),
                 overdue=True,
             )
             if status == "OK":

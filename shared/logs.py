@@ -34,9 +34,7 @@ def configure(settings: BaseSettings, *, service: str) -> None:
     structlog.contextvars.bind_contextvars(service=service)
 
 
-def _adopt_standard_logging(
-    processors: list[structlog.typing.Processor], renderer: structlog.typing.Processor
-) -> None:
+def _adopt_standard_logging(processors: list[structlog.typing.Processor], renderer: structlog.typing.Processor) -> None:
     """Libraries log through the standard module: warnings and worse come out in our form."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(

@@ -308,9 +308,7 @@ class InsightsFound(Message, frozen=True, omit_defaults=False):
     insights: Insights | None
 
 
-Partial = (
-    TranscriptPart | Transcript | TranslationPart | Translation | Entities | Topics | Summary | InsightsFound
-)
+Partial = TranscriptPart | Transcript | TranslationPart | Translation | Entities | Topics | Summary | InsightsFound
 
 
 class Result(Message, frozen=True, omit_defaults=False):

@@ -21,6 +21,8 @@ RECORDS_REFUSED = Counter("voxmesh_records_refused_total", "Records that were th
 SUPERSEDED = Counter("voxmesh_attempts_superseded_total", "Attempts that were shut out by their fence", ["stage"])
 AUDIO_SECONDS = Counter("voxmesh_audio_seconds_total", "Seconds of audio transcribed")
 TASKS_SUBMITTED = Counter("voxmesh_tasks_submitted_total", "Tasks accepted")
-TASKS_ENDED = Counter("voxmesh_tasks_ended_total", "Tasks by their end, as seen by the process that ended it", ["state"])
+TASKS_ENDED = Counter(
+    "voxmesh_tasks_ended_total", "Tasks by their end, as seen by the process that ended it", ["state"]
+)
 OPEN_STREAMS = Gauge("voxmesh_open_streams", "Event streams open on this gateway")
 EVENTS_SENT = Counter("voxmesh_events_sent_total", "Events sent to clients")

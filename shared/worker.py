@@ -11,6 +11,7 @@ The only file that imports arq's Worker. What differs from arq's own (see its `w
 
 import asyncio
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -71,7 +72,7 @@ class StageWorker(Worker):
             log_results=False,
         )
         self.in_progress_timeout_s = settings.lease_seconds
-        self._wakeups = runner.wakeups
+        self.runner = runner
         self._drain_seconds = settings.drain_seconds
 
     async def main(self) -> None:
@@ -81,7 +82,7 @@ class StageWorker(Worker):
             try:
                 await self._poll_iteration()
                 pauses = Pauses()
-                await until_set(self._wakeups.jobs, at_most_seconds=self.poll_delay_s)
+                await until_set(self.runner.wakeups.jobs, at_most_seconds=self.poll_delay_s)
             except AWAY as error:
                 log.warning("queue_unreachable", error=str(error))
                 await pauses.wait()
@@ -118,7 +119,6 @@ async def _serve(stage: Stage, engine: Engine, settings: StageSettings) -> None:
     stopping = asyncio.Event()
     for signum in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signum, stopping.set)
-    worker_id = f"{socket.gethostname()}-{os.getpid()}"
     device = Device()
     async with AsyncExitStack() as resources:
         resources.callback(device.close)
@@ -128,29 +128,35 @@ async def _serve(stage: Stage, engine: Engine, settings: StageSettings) -> None:
         health = await resources.enter_async_context(serve_health(settings.health_port, redis))
         if not await _unless(stopping, _prepare(engine, device, stage)):
             return
-        limits = Limits(
-            ttl_ms=settings.task_ttl_seconds * 1000, wait_ms=settings.wait_limit_seconds * 1000
-        )
-        runner = Runner(
-            stage=stage,
-            engine=engine,
-            settings=settings,
-            surroundings=Surroundings(
-                redis=redis,
-                scripts=Scripts(redis, limits),
-                blobs=BlobStore(settings.blob_url),
-                device=device,
-                ttl_ms=limits.ttl_ms,
-                wait_ms=limits.wait_ms,
-            ),
-            wakeups=Wakeups(redis, keys.wake(stage.name)),
-            worker_id=worker_id,
-        )
+        worker = build(stage, engine, settings, redis=redis, device=device)
         health.ready = True
-        await _work(StageWorker(redis, runner, settings), runner, stopping)
+        await run_until(worker, stopping)
 
 
-async def _work(worker: StageWorker, runner: Runner, stopping: asyncio.Event) -> None:
+def build(stage: Stage, engine: Engine, settings: StageSettings, *, redis: Redis, device: Device) -> StageWorker:
+    """A worker of `stage` whose engine is loaded; `run_until` sets it to work."""
+    limits = Limits(ttl_ms=settings.task_ttl_seconds * 1000, wait_ms=settings.wait_limit_seconds * 1000)
+    runner = Runner(
+        stage=stage,
+        engine=engine,
+        settings=settings,
+        surroundings=Surroundings(
+            redis=redis,
+            scripts=Scripts(redis, limits),
+            blobs=BlobStore(settings.blob_url),
+            device=device,
+            ttl_ms=limits.ttl_ms,
+            wait_ms=limits.wait_ms,
+        ),
+        wakeups=Wakeups(redis, keys.wake(stage.name)),
+        worker_id=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}",
+    )
+    return StageWorker(redis, runner, settings)
+
+
+async def run_until(worker: StageWorker, stopping: asyncio.Event) -> None:
+    """Takes jobs until `stopping` is set, then drains."""
+    runner = worker.runner
     background = (
         asyncio.create_task(runner.wakeups.listen(), name="wakeups"),
         asyncio.create_task(worker.main(), name="queue"),

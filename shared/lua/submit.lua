@@ -1,7 +1,8 @@
 -- Creates a task, whole or not at all: its record, its input if it starts with text, and the job of its first stage.
 -- Returns 'OK', or 'EXISTS' when the task is there already (a retried call whose reply was lost).
 local task, source, watch, queue, job = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local request = cmsgpack.unpack(ARGV[1])
+local request, job_bytes = cmsgpack.unpack(ARGV[1]), ARGV[2]
+local records = {unpack(ARGV, 3)}
 
 if redis.call('EXISTS', task) == 1 then return 'EXISTS' end
 
@@ -14,16 +15,16 @@ redis.call('HSET', task,
   'duration', request.duration, 'queued:' .. request.stage, now)
 redis.call('PEXPIRE', task, request.ttl_ms)
 
-for number, record in ipairs(request.records) do
+for number, record in ipairs(records) do
   redis.call('XADD', source, number .. '-0', 'record', record)
 end
-if #request.records > 0 then
-  redis.call('HSET', task, 'ended:source', #request.records - 1)
+if #records > 0 then
+  redis.call('HSET', task, 'ended:source', #records - 1)
   redis.call('PEXPIRE', source, request.ttl_ms)
 end
 
 redis.call('ZADD', watch, now + request.wait_ms, request.task_id)
-redis.call('SET', job, request.job, 'PX', request.ttl_ms)
+redis.call('SET', job, job_bytes, 'PX', request.ttl_ms)
 redis.call('ZADD', queue, now, request.job_id)
 redis.call('PUBLISH', request.wake, 'job:' .. request.task_id)
 return 'OK'

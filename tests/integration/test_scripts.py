@@ -1,0 +1,174 @@
+"""What the scripts promise, each alone against a real Redis."""
+
+import pytest
+
+from shared import codec, events, keys, queue
+from shared.errors import Closed, Superseded
+from shared.messages import Document, Failure, Options, Segment, StageName, State, Step
+from shared.redis import Redis
+from shared.scripts import AlreadyDone, Commit, Exhausted, Limits, NextJob, PublishedEvent, Scripts, Submission
+
+TASK = "t1"
+ROUTE = (StageName.ASR, StageName.NLP)
+LIMITS = Limits(ttl_ms=60_000, wait_ms=60_000)
+
+
+@pytest.fixture
+def scripts(redis: Redis) -> Scripts:
+    return Scripts(redis, LIMITS)
+
+
+async def submit(scripts: Scripts) -> None:
+    await scripts.submit(
+        Submission(task_id=TASK, route=ROUTE, options=Options(language="en"), job=queue.stage_job(TASK), blob="b")
+    )
+
+
+def record(number: int) -> bytes:
+    return codec.encode(Segment(index=number, start=0, end=1, text=f"text {number}"))
+
+
+def event(step: Step, *, record: int = 0) -> PublishedEvent:
+    made = events.make(TASK, step)
+    return PublishedEvent(data=codec.encode_text(made), step=step, progress=made.progress, record=record)
+
+
+def change(token: int, *, stage: StageName = StageName.ASR, **fields: object) -> Commit:
+    behind = NextJob(
+        stage=StageName.NLP,
+        job_id=keys.job_id(TASK, StageName.NLP),
+        wake=keys.wake(StageName.NLP),
+    )
+    commit: dict[str, object] = {
+        "task_id": TASK,
+        "stage": stage,
+        "before": keys.SOURCE if stage is StageName.ASR else StageName.ASR,
+        "position": ROUTE.index(stage),
+        "token": token,
+        "channel": keys.channel(TASK),
+        "ttl_ms": LIMITS.ttl_ms,
+        "wait_ms": LIMITS.wait_ms,
+        "next": behind if stage is StageName.ASR else None,
+    }
+    return Commit(**(commit | fields))  # pyright: ignore[reportArgumentType]
+
+
+async def claim(scripts: Scripts, stage: StageName = StageName.ASR) -> int:
+    return (await scripts.claim(TASK, stage, worker="w", max_attempts=3)).token
+
+
+async def log(redis: Redis) -> list[str]:
+    return [codec.decode_event(data).step for _, data in await events.read(redis, TASK, after=0, count=100)]
+
+
+async def test_submission_enqueues_the_first_stage_once(redis: Redis, scripts: Scripts) -> None:
+    """A submission that is repeated after a lost reply makes one job."""
+    await submit(scripts)
+    await submit(scripts)
+    assert await redis.zrange(keys.queue(StageName.ASR), 0, -1) == [b"t1:asr"]
+
+
+async def test_record_cannot_be_written_twice(redis: Redis, scripts: Scripts) -> None:
+    """Redis refuses the number of a record that is there, and the event that came with it is not repeated."""
+    await submit(scripts)
+    token = await claim(scripts)
+    commit = change(token, events=[event(Step.TRANSCRIPTION, record=1)])
+    first, second = await scripts.commit(commit, [record(1)]), await scripts.commit(commit, [record(1)])
+    assert (first.refused, second.refused) == (0, 1)
+    assert [entry_id for entry_id, _ in await redis.xrange(keys.out(TASK, StageName.ASR))] == [b"1-0"]
+    assert await log(redis) == ["transcription"]
+
+
+async def test_fenced_off_attempt_writes_and_publishes_nothing(redis: Redis, scripts: Scripts) -> None:
+    """An attempt that was superseded gets nothing through: no record, no event, no renewal, no failure."""
+    await submit(scripts)
+    stale = await claim(scripts)
+    await claim(scripts)
+    async with redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+        await pubsub.subscribe(keys.channel(TASK))
+        with pytest.raises(Superseded):
+            await scripts.commit(change(stale, events=[event(Step.TRANSCRIPTION, record=1)]), [record(1)])
+        with pytest.raises(Superseded):
+            await scripts.renew(TASK, StageName.ASR, token=stale, lease_ms=1000)
+        failure = Failure(code="x", message="x")
+        ending = events.make_end(TASK, State.FAILED, failure)
+        assert (
+            await scripts.close(TASK, State.FAILED, event=ending, error="{}", stage=StageName.ASR, token=stale)
+            == "SUPERSEDED"
+        )
+        await redis.publish(keys.channel(TASK), b"last")
+        message = None
+        while message is None:
+            message = await pubsub.get_message(timeout=1)
+    assert message["data"] == b"last"
+    assert await redis.exists(keys.out(TASK, StageName.ASR), keys.events(TASK)) == 0
+    assert await redis.hget(keys.task(TASK), "state") == b"running"
+
+
+async def test_events_of_a_later_stage_wait_for_their_turn(redis: Redis, scripts: Scripts) -> None:
+    """Records of a stage whose turn has not come are written; its events come only after the stage before has ended."""
+    await submit(scripts)
+    asr = await claim(scripts)
+    await scripts.commit(change(asr, events=[event(Step.TRANSCRIPTION, record=1)]), [record(1)])
+    nlp = await claim(scripts, StageName.NLP)
+    early = await scripts.commit(change(nlp, stage=StageName.NLP, events=[event(Step.NER)]), [record(1)])
+    assert not early.due
+    assert await log(redis) == ["transcription"]
+    document = codec.encode(Document(segments=1))
+    done = [event(Step.TRANSCRIPTION_COMPLETE)]
+    await scripts.commit(change(asr, first=2, events=done, ends=True, segments=1), [document])
+    late = await scripts.commit(change(nlp, stage=StageName.NLP, events=[event(Step.NER)]))
+    assert (late.due, late.total) == (True, 1)
+    assert await log(redis) == ["transcription", "transcription_complete", "ner"]
+
+
+async def test_first_record_enqueues_the_next_stage(redis: Redis, scripts: Scripts) -> None:
+    """The job of the stage behind appears with the first record, and once."""
+    await submit(scripts)
+    token = await claim(scripts)
+    await scripts.commit(change(token, events=[event(Step.STARTED)]))
+    assert await redis.zcard(keys.queue(StageName.NLP)) == 0
+    await scripts.commit(change(token), [record(1)])
+    await scripts.commit(change(token, first=2), [record(2)])
+    assert await redis.zrange(keys.queue(StageName.NLP), 0, -1) == [b"t1:nlp"]
+
+
+async def test_attempts_are_counted_and_end(scripts: Scripts) -> None:
+    """The fourth claim finds the attempts used up; one that was handed back does not count."""
+    await submit(scripts)
+    await scripts.release(TASK, StageName.ASR, token=await claim(scripts))
+    for _ in range(3):
+        await claim(scripts)
+    with pytest.raises(Exhausted):
+        await claim(scripts)
+
+
+async def test_task_ends_once(redis: Redis, scripts: Scripts) -> None:
+    """Of all who end a task one succeeds, with the progress as it stood; the rest find it closed."""
+    await submit(scripts)
+    token = await claim(scripts)
+    await scripts.commit(change(token, events=[event(Step.STARTED)]))
+    ending = events.make_end(TASK, State.CANCELLED, Failure(code="cancelled", message="Cancelled"))
+    assert await scripts.close(TASK, State.CANCELLED, event=ending, error="") == "OK"
+    assert await scripts.close(TASK, State.EXPIRED, event=ending, error="") == "CLOSED"
+    with pytest.raises(Closed):
+        await scripts.commit(change(token), [record(1)])
+    with pytest.raises(AlreadyDone):
+        await claim(scripts)
+    (_, _), (number, data) = await events.read(redis, TASK, after=0, count=9)
+    ended = codec.decode_event(data)
+    assert (number, ended.step, ended.progress) == (2, Step.CANCELLED, 5)
+    assert events.is_terminal(data)
+
+
+async def test_channel_message_is_the_event_with_its_number(redis: Redis, scripts: Scripts) -> None:
+    """What is published is the JSON of the log with the entry id in front."""
+    await submit(scripts)
+    token = await claim(scripts)
+    async with redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+        await pubsub.subscribe("audio_stream:t1")
+        await scripts.commit(change(token, events=[event(Step.STARTED)]))
+        message = None
+        while message is None:
+            message = await pubsub.get_message(timeout=1)
+    assert [events.split(message["data"])] == await events.read(redis, TASK, after=0, count=9)
