@@ -1,0 +1,54 @@
+"""Reading the event log for clients: what they missed, and how a task ended whose end they missed."""
+
+import asyncio
+from collections.abc import Sequence
+
+from redis.asyncio import Redis
+
+from services.gateway.frames import Frame, frame
+from shared import codec, events, tasks
+from shared.messages import Failure, State
+
+BATCH = 32
+"""Events per read: what a slow client holds in memory at most."""
+_READS = 16
+"""Reads at a time, so that ten thousand clients that wake at once do not open as many connections."""
+
+
+class Backlog:
+    """The event logs of all tasks."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._turn = asyncio.Semaphore(_READS)
+
+    async def read(self, task_id: str, number: int, *, last: Frame | None) -> Sequence[Frame]:
+        """Up to `BATCH` frames behind event `number`; `last` is the frame that the client had last.
+
+        A task that is gone gets an end without an id. One that ended at or before `number` gets its last event
+        again: that happens when Redis has lost its latest seconds, and no stream may stay open for ever.
+        """
+        async with self._turn:
+            found = await events.read(self._redis, task_id, after=number, count=BATCH)
+            if not found:
+                task = await tasks.read(self._redis, task_id)
+                if task is None:
+                    return (_lost(task_id, last),)
+                if task.state.terminal and task.last_event <= number:
+                    before = max(task.last_event - 1, 0)
+                    found = await events.read(self._redis, task_id, after=before, count=1)
+                    if not found:
+                        return (_lost(task_id, last),)
+        return [frame(*entry) for entry in found]
+
+
+def _lost(task_id: str, last: Frame | None) -> Frame:
+    """The end of a stream whose task is no longer in Redis, with the progress as it stood."""
+    failure = Failure(
+        code="task_lost",
+        message="This task is no longer known: it has expired or was lost. Please submit it again.",
+        retryable=True,
+    )
+    progress = codec.decode_event(last.event).progress if last else 0
+    event = events.make_end(task_id, State.EXPIRED, failure)
+    return frame(0, event.replace(b'"progress":-1', b'"progress":%d' % progress, 1))

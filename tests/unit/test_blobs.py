@@ -1,0 +1,82 @@
+"""The blob store: a folder, and obstore's memory store in place of a bucket."""
+
+from pathlib import Path
+
+import pytest
+
+from shared.blobs import BlobStore
+from shared.errors import Permanent, SettingsError
+
+SOUND = bytes(range(256)) * 50_000
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "upload"
+    path.write_bytes(SOUND)
+    return path
+
+
+@pytest.fixture(params=["file", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
+    return BlobStore(f"file://{tmp_path}/a%20b/blobs" if request.param == "file" else "memory:///")
+
+
+async def test_a_blob_comes_back_as_a_local_file_that_can_seek(store: BlobStore, source: Path) -> None:
+    """What was put is read again, also from its middle."""
+    await store.put("t1", source)
+    async with store.as_file("t1") as path:
+        with path.open("rb") as file:
+            file.seek(1000)
+            assert file.read() == SOUND[1000:]
+
+
+async def test_the_source_may_go_once_the_blob_is_put(store: BlobStore, source: Path) -> None:
+    """A blob does not depend on the file it was made from."""
+    await store.put("t1", source)
+    source.unlink()
+    async with store.as_file("t1") as path:
+        assert path.stat().st_size == len(SOUND)
+
+
+async def test_a_deleted_blob_is_gone(store: BlobStore, source: Path) -> None:
+    """Cleaning up can be repeated."""
+    await store.put("t1", source)
+    await store.delete("t1")
+    await store.delete("t1")
+    assert [name async for name, _ in store.names()] == []
+    with pytest.raises(Permanent) as caught:
+        async with store.as_file("t1"):
+            pass
+    assert caught.value.code == "recording_lost"
+
+
+async def test_names_tell_the_age(store: BlobStore, source: Path) -> None:
+    """The janitor sees each blob and how old it is."""
+    await store.put("t1", source)
+    await store.put("t2", source)
+    ages = {name: age async for name, age in store.names()}
+    assert set(ages) == {"t1", "t2"}
+    assert all(-5 < age < 60 for age in ages.values())
+
+
+async def test_a_temporary_copy_is_removed(source: Path) -> None:
+    """What was fetched from a bucket does not stay on the local disk."""
+    store = BlobStore("memory:///")
+    await store.put("t1", source)
+    async with store.as_file("t1") as path:
+        assert path.exists()
+    assert not path.exists()
+
+
+async def test_a_folder_on_the_same_disk_takes_a_link(tmp_path: Path, source: Path) -> None:
+    """A large upload is not copied a second time."""
+    await BlobStore(f"file://{tmp_path}/blobs").put("t1", source)
+    assert (tmp_path / "blobs" / "t1").stat().st_ino == source.stat().st_ino
+
+
+@pytest.mark.parametrize("url", ["", "nonsense", "ftp://host/x", "file:///proc/none"])
+def test_a_url_that_names_no_store_is_refused_by_the_name_of_its_variable(url: str) -> None:
+    """A process with a wrong BLOB_URL says so at its start."""
+    with pytest.raises(SettingsError, match="BLOB_URL"):
+        BlobStore(url)
