@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
     from av.audio.stream import AudioStream
     from av.container import InputContainer
+    from av.packet import Packet
     from numpy.typing import NDArray
 
     Samples = NDArray[np.float32]
@@ -46,6 +47,9 @@ _STARTS = (b"RIFF", b"\x1aE\xdf\xa3", b"OggS", b"fLaC", b"ID3", b"#!AMR", b"FORM
 """How recordings begin: tells one that stopped at once from something else."""
 
 _TINY_BYTES = 256
+
+_MOST_FAILURES = 100
+"""So often in a row reading may fail before the rest of the file is given up."""
 
 _PRIMING_SECONDS = 0.15
 """Encoders count their lead-in and padding, which decoders drop: so much may be missing from a sound file."""
@@ -144,6 +148,7 @@ class _Frames(Iterator["AudioFrame"]):
 
     def __init__(self, container: InputContainer, stream: AudioStream) -> None:
         self.damaged = False
+        self._failures = 0
         self._container = container
         self._stream = stream
         self._frames = self._decode()
@@ -158,32 +163,30 @@ class _Frames(Iterator["AudioFrame"]):
         return Permanent("empty_audio", "The recording holds no sound. Check the recorder and send it again.")
 
     def _decode(self) -> Generator[AudioFrame, None, None]:
-        import av
+        from av.error import FFmpegError
 
-        failures = 0
-        packets = self._container.demux(self._stream)
-        while True:
-            try:
-                packet = next(packets, None)
-            except av.error.FFmpegError:
-                # Reading goes on behind a damaged stretch; a file that brings nothing but errors must end, though.
-                self.damaged = True
-                failures += 1
-                if failures > 100:
-                    return
-                packets = self._container.demux(self._stream)
-                continue
-            if packet is None:
-                return
+        for packet in self._packets():
             try:
                 frames = packet.decode()
-            except av.error.FFmpegError:
+            except FFmpegError:
                 self.damaged = True
                 continue
+            self._failures = 0
             for frame in frames:
-                failures = 0
                 if frame.samples and frame.sample_rate:
                     yield frame
+
+    def _packets(self) -> Generator[Packet[AudioStream], None, None]:
+        """Reading goes on behind a damaged stretch; a file that brings nothing but errors ends."""
+        from av.error import FFmpegError
+
+        while self._failures < _MOST_FAILURES:
+            try:
+                yield from self._container.demux(self._stream)
+                return
+            except FFmpegError:
+                self.damaged = True
+                self._failures += 1
 
 
 def _mono(frames: Iterator[AudioFrame], sample_rate: int) -> Iterator[Samples]:
@@ -215,6 +218,7 @@ def _arrays(frames: list[AudioFrame]) -> Iterator[Samples]:
 def _opened(path: Path) -> Generator[tuple[InputContainer, AudioStream], None, None]:
     """The container and the audio stream to listen to. Cover pictures and video are other streams, left alone."""
     import av
+    from av.error import FFmpegError
 
     size = path.stat().st_size
     if size == 0:
@@ -223,7 +227,7 @@ def _opened(path: Path) -> Generator[tuple[InputContainer, AudioStream], None, N
         )
     try:
         container = av.open(f"file:{path}", metadata_errors="ignore", options=_OPTIONS)
-    except av.error.FFmpegError as error:
+    except FFmpegError as error:
         raise _unreadable(path, size) from error
     with container:
         if not container.streams.audio:
