@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from shared import keys
 from shared.codec import encode_text, raw_json
-from shared.messages import Event, Failure, Message, Notice, State, Step
+from shared.messages import NO_PARTIAL, Event, Failure, Message, Notice, State, Step
 from shared.steps import STEPS, progress_of
 
 _PREFIX = b'{"id":"'
@@ -32,7 +32,7 @@ def make(
         progress=progress_of(step, done),
         message=STEPS[step].message,
         timestamp=datetime.now(UTC),
-        partial_result=None if partial is None else raw_json(partial),
+        partial_result=NO_PARTIAL if partial is None else raw_json(partial),
         warnings=warnings,
     )
 

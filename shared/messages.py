@@ -237,6 +237,10 @@ class StageJob(Message, frozen=True):
     traceparent: str | None = None
 
 
+NO_PARTIAL = msgspec.Raw(b"null")
+"""What `Event.partial_result` is when the event has none; it is then left out of the JSON."""
+
+
 class Event(Message, frozen=True):
     """One line of a client's stream. `partial_result` is JSON that has been encoded already."""
 
@@ -245,7 +249,7 @@ class Event(Message, frozen=True):
     progress: int
     message: str
     timestamp: datetime
-    partial_result: msgspec.Raw | None = None
+    partial_result: msgspec.Raw = NO_PARTIAL
     error: Failure | None = None
     warnings: tuple[Notice, ...] = ()
 

@@ -108,18 +108,20 @@ def serve(stage: Stage, make_engine: Callable[[S], Engine], settings_type: type[
     try:
         settings = load(settings_type, os.environ)
         logs.configure(settings, service=stage.name)
-        engine = make_engine(settings)
-        uvloop.run(_serve(stage, engine, settings))
+        device = Device()
+        uvloop.run(_serve(stage, make_engine(settings), settings, device))
+        if device.computing:
+            # The interpreter would wait for the thread, and a computation cannot be interrupted. Its job is handed back.
+            os._exit(0)
     except MeshError as error:
         print(f"{stage.name} worker cannot start: {error}", file=sys.stderr)
         sys.exit(3 if isinstance(error, ModelMissing) else 2)
 
 
-async def _serve(stage: Stage, engine: Engine, settings: StageSettings) -> None:
+async def _serve(stage: Stage, engine: Engine, settings: StageSettings, device: Device) -> None:
     stopping = asyncio.Event()
     for signum in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signum, stopping.set)
-    device = Device()
     async with AsyncExitStack() as resources:
         resources.callback(device.close)
         pool = open_pool(settings, name=f"voxmesh-{stage.name}")

@@ -1,0 +1,138 @@
+"""Four stages without models, for tests of the plumbing: a speaker who counts, and three who pass on what they hear."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from shared.messages import (
+    Document,
+    Entities,
+    Insights,
+    InsightsFound,
+    Segment,
+    StageName,
+    Step,
+    Summary,
+    Topics,
+    Transcript,
+    TranscriptPart,
+    Translation,
+    TranslationPart,
+)
+from shared.stage import Emit, PartialText, Stage, Work
+
+Do = Callable[[int], None]
+
+
+def nothing(_: int) -> None:
+    """What a fake engine does with a segment when a test wants nothing of it."""
+
+
+class FakeEngine:
+    """An engine whose whole work on segment number n is `do(n)`, on the engine's thread."""
+
+    def __init__(self, do: Do = nothing, *, segments: int = 3) -> None:
+        self.do = do
+        self.segments = segments
+
+    def load(self) -> None:
+        """There is nothing to load."""
+
+    def warm_up(self) -> None:
+        """There is nothing to warm up."""
+
+    def describe(self) -> dict[str, Any]:
+        return {"engine": "fake"}
+
+
+async def speak(work: Work, engine: FakeEngine, emit: Emit) -> Document:
+    """Says `engine.segments` sentences, one a second."""
+    for number in range(len(work.written) + 1, engine.segments + 1):
+        await work.compute(engine.do, number)
+        segment = Segment(index=number, start=number - 1, end=number, text=f"Sentence {number}.", language="en")
+        await emit.segments([segment], done=number / engine.segments)
+    text = " ".join(segment.text for segment in work.written)
+    duration = float(engine.segments)
+    emit.step(
+        Step.TRANSCRIPTION_COMPLETE,
+        Transcript(transcript=text, language="en", duration=duration, segments=tuple(work.written)),
+    )
+    return Document(segments=len(work.written), duration=duration, language="en", coverage=1.0)
+
+
+Change = Callable[[Segment], Segment]
+
+
+def _as_it_is(segment: Segment) -> Segment:
+    return segment
+
+
+def _translated(segment: Segment) -> Segment:
+    return msgspec.structs.replace(segment, translation=segment.text.replace("Sentence", "Frase"))
+
+
+async def _pass_on(work: Work, engine: FakeEngine, emit: Emit, change: Change = _as_it_is) -> Document:
+    async for batch in work.batches():
+        for segment in batch:
+            await work.compute(engine.do, segment.index)
+            await emit.segments([change(segment)])
+    return await work.document()
+
+
+async def translate(work: Work, engine: FakeEngine, emit: Emit) -> Document:
+    """Says it again."""
+    document = await _pass_on(work, engine, emit, _translated)
+    text = " ".join(segment.translation or "" for segment in work.written)
+    emit.step(Step.TRANSLATION_COMPLETE, Translation(translation=text, target_language=work.options.target_language))
+    return document
+
+
+async def understand(work: Work, engine: FakeEngine, emit: Emit) -> Document:
+    """Finds nothing, in all the steps that take it."""
+    emit.step(Step.NER)
+    document = await _pass_on(work, engine, emit)
+    emit.step(Step.NER_COMPLETE, Entities(entities=()))
+    emit.step(Step.CLASSIFICATION)
+    await work.compute(engine.do, 0)
+    emit.step(Step.CLASSIFICATION_COMPLETE, Topics(topics=()))
+    emit.step(Step.SUMMARIZATION)
+    await work.compute(engine.do, 0)
+    emit.step(Step.SUMMARIZATION_COMPLETE, Summary(summary="Sentences."))
+    return document
+
+
+async def reflect(work: Work, engine: FakeEngine, emit: Emit) -> Document:
+    """Has no insight."""
+    document = await _pass_on(work, engine, emit)
+    emit.step(Step.INSIGHTS)
+    await work.compute(engine.do, 0)
+    found = Insights(
+        key_phrases=(), questions=(), action_items=(), sentiment=None, words_per_minute=0.0, talk_time=()
+    )
+    emit.step(Step.INSIGHTS_COMPLETE, InsightsFound(insights=found))
+    return document
+
+
+STAGES = {
+    StageName.ASR: Stage(
+        name=StageName.ASR,
+        run=speak,
+        partial=PartialText(
+            step=Step.TRANSCRIPTION,
+            text=lambda segment: segment.text,
+            part=lambda text, segment: TranscriptPart(transcript=text, segment=segment),
+        ),
+    ),
+    StageName.TRANSLATE: Stage(
+        name=StageName.TRANSLATE,
+        run=translate,
+        partial=PartialText(
+            step=Step.TRANSLATION,
+            text=lambda segment: segment.translation,
+            part=lambda text, segment: TranslationPart(translation=text, segment=segment),
+        ),
+    ),
+    StageName.NLP: Stage(name=StageName.NLP, run=understand),
+    StageName.INSIGHTS: Stage(name=StageName.INSIGHTS, run=reflect),
+}
