@@ -1,0 +1,1 @@
+"""The whole mesh on one machine: the command `voxmesh`, the embedded Redis, the demo."""

@@ -1,0 +1,148 @@
+"""The command `voxmesh`."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from shared.errors import MeshError, ModelMissing, SettingsError
+from shared.messages import StageName
+from shared.settings import BaseSettings, load
+
+Arguments = argparse.Namespace
+Command = Callable[[Arguments, Mapping[str, str]], int]
+
+
+def main() -> None:
+    """Run the command of this process and exit: 0 done, 1 failed, 2 usage or settings, 3 no model, 130 Ctrl-C."""
+    arguments = _parser().parse_args()
+    try:
+        sys.exit(arguments.command(arguments, os.environ))
+    except MeshError as error:
+        print(f"voxmesh: {error}", file=sys.stderr)
+        sys.exit(_status(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _status(error: MeshError) -> int:
+    match error:
+        case SettingsError():
+            return 2
+        case ModelMissing():
+            return 3
+        case _:
+            return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="voxmesh",
+        description="Speech turned into text, translation, entities, topics, summary and insights, streamed.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    up = commands.add_parser("up", help="run the whole mesh on this machine until Ctrl-C")
+    up.add_argument("--host", help="address to listen on (HOST, 127.0.0.1)")
+    up.add_argument("--port", help="port to listen on, 0 for a free one (PORT, 8000)")
+    up.set_defaults(command=_up)
+
+    demo = commands.add_parser("demo", help="send a recording through a mesh and print its stream")
+    demo.add_argument("file", nargs="?", type=Path, metavar="FILE", help="a recording (the sample)")
+    demo.add_argument("--language", default="", help="what is spoken (found out by listening)")
+    demo.add_argument("--target", default="", metavar="LANGUAGE", help="what to translate to (DEFAULT_TARGET_LANGUAGE)")
+    demo.add_argument("--no-translation", action="store_true", help="leave the translation out")
+    demo.add_argument("--no-insights", action="store_true", help="leave the insights out")
+    demo.add_argument("--json", action="store_true", help="print each event as a line of JSON")
+    demo.add_argument("--url", default="", help="use the mesh that runs there instead of starting one")
+    demo.set_defaults(command=_demo)
+
+    commands.add_parser("gateway", help="run the gateway alone").set_defaults(command=_gateway)
+
+    worker = commands.add_parser("worker", help="run one worker alone")
+    worker.add_argument("stage", choices=[stage.value for stage in StageName])
+    worker.set_defaults(command=_worker)
+
+    models = commands.add_parser("models", help="fetch, list or check the models of the embedded engines")
+    models.add_argument("action", choices=["pull", "list", "verify"])
+    models.add_argument("names", nargs="*", metavar="MODEL")
+    models.set_defaults(command=_models)
+
+    commands.add_parser("doctor", help="say what this machine lacks").set_defaults(command=_doctor)
+    return parser
+
+
+# The commands import what they need: `voxmesh gateway` becomes another program and should not wait for rich.
+
+
+def _up(arguments: Arguments, environ: Mapping[str, str]) -> int:
+    from deploy.local.terminal import run
+    from deploy.local.up import up
+
+    host = arguments.host or environ.get("HOST") or "127.0.0.1"
+    port = _port(arguments.port or environ.get("PORT") or "8000")
+    return run(up(environ, host=host, port=port), stopped=0)
+
+
+def _demo(arguments: Arguments, environ: Mapping[str, str]) -> int:
+    from deploy.local.demo import demo, sample
+    from deploy.local.stream import Order
+    from deploy.local.terminal import run
+
+    with sample() as recording:
+        file = arguments.file or recording
+        if not file.is_file():
+            raise SettingsError(f"{file}: there is no such file")
+        order = Order(
+            file=file,
+            language=arguments.language,
+            target_language=arguments.target,
+            translation=not arguments.no_translation,
+            insights=not arguments.no_insights,
+        )
+        return run(demo(order, environ, url=arguments.url, as_json=arguments.json), stopped=130)
+
+
+def _gateway(_: Arguments, environ: Mapping[str, str]) -> int:
+    return _become("services.gateway.app", environ)
+
+
+def _worker(arguments: Arguments, environ: Mapping[str, str]) -> int:
+    return _become(f"services.{arguments.stage}.worker", environ)
+
+
+def _models(arguments: Arguments, environ: Mapping[str, str]) -> int:
+    from deploy.local.models import list_models, pull_models, verify_models
+
+    folder = load(BaseSettings, environ).models_dir
+    match arguments.action:
+        case "pull":
+            return pull_models(folder, arguments.names)
+        case "verify":
+            return verify_models(folder, arguments.names)
+        case _:
+            return list_models(folder)
+
+
+def _doctor(_: Arguments, environ: Mapping[str, str]) -> int:
+    from deploy.local.doctor import doctor
+    from deploy.local.terminal import run
+
+    return run(doctor(environ), stopped=130)
+
+
+def _become(module: str, environ: Mapping[str, str]) -> int:
+    """This process becomes `module`: whoever sends it a signal reaches the service itself."""
+    os.execve(sys.executable, [sys.executable, "-P", "-m", module], dict(environ))  # noqa: S606 (no shell)
+
+
+def _port(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise SettingsError(f"PORT: it must be a number, not {text!r}") from error
+
+
+if __name__ == "__main__":
+    main()

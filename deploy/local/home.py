@@ -1,0 +1,33 @@
+"""The state folder of a mesh: Redis' data, recordings, logs, and the lock that keeps two meshes out of one folder."""
+
+import fcntl
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from shared.errors import SettingsError
+
+
+def default_home(environ: Mapping[str, str]) -> Path:
+    """`VOXMESH_HOME`, else `voxmesh` in the folder that the system keeps for state of programs."""
+    if chosen := environ.get("VOXMESH_HOME"):
+        return Path(chosen).expanduser().absolute()
+    return Path(environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser().absolute() / "voxmesh"
+
+
+@contextmanager
+def claimed(home: Path) -> Generator[None]:
+    """`home`, made where needed, is this process's alone for the time of the block. Raises `SettingsError`."""
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = (home / "lock").open("w")
+    except OSError as error:
+        raise SettingsError(f"VOXMESH_HOME: {home} cannot be written ({error.strerror})") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SettingsError(
+                f"VOXMESH_HOME: another mesh runs from {home}; stop it, or choose another folder"
+            ) from error
+        yield

@@ -1,0 +1,134 @@
+"""Shows a stream to a person: a line for each event, a progress bar below them where the output is a terminal."""
+
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import Self
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from deploy.local.stream import Line
+from shared import codec
+from shared.messages import Event, Insights, Message, Result, Segment, Step
+
+_STYLES = {
+    Step.COMPLETED: "bold green",
+    Step.FAILED: "bold red",
+    Step.CANCELLED: "bold yellow",
+    Step.EXPIRED: "bold red",
+}
+_PART_STYLE = "cyan"
+
+
+class _Part(Message, frozen=True):
+    """What `transcription` and `translation` events have in common."""
+
+    segment: Segment | None = None
+    is_final: bool = False
+
+
+_decode_part = msgspec.json.Decoder(_Part).decode
+
+
+class Screen:
+    """A context manager; hand each line of the stream to `show`."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._bar = self._progress.add_task("", total=100)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def show(self, line: Line) -> None:
+        """Print the event; the result in full when it is the last."""
+        event = line.event
+        self._progress.update(self._bar, completed=event.progress, description=event.message)
+        self._print(_row(event))
+        for warning in event.warnings:
+            self._print(Text(f"{'':27} {warning.message}", style="yellow"))
+        if event.error:
+            self._print(Text(f"{'':27} {event.error.message} ({event.error.code})", style="red"))
+        if event.step is Step.COMPLETED and event.partial_result:
+            self._progress.stop()
+            for part in _report(codec.decode_result(event.partial_result)):
+                self._console.print(part)
+
+    def _print(self, text: Text) -> None:
+        self._console.print(text, soft_wrap=True)
+
+
+def _row(event: Event) -> Text:
+    style = _STYLES.get(event.step, "bold" if event.step.endswith("_complete") else "")
+    row = Text.assemble((f"{event.progress:3d} % ", "green"), (f"{event.step:23}", style))
+    if event.step in (Step.TRANSCRIPTION, Step.TRANSLATION) and event.partial_result:
+        segment = _decode_part(event.partial_result).segment
+        if segment is not None:
+            text = segment.translation if event.step is Step.TRANSLATION else segment.text
+            return row.append(f"{_clock(segment.start)} {text or ''}", style=_PART_STYLE)
+    return row.append(event.message, style="dim")
+
+
+def _report(result: Result) -> Iterable[Text | Table]:
+    """The result, section by section; what was not asked for or not found is left out."""
+    yield _section("Transcript", result.transcript or "(no speech)")
+    if result.translation:
+        yield _section(f"Translation ({result.target_language})", result.translation)
+    if result.entities:
+        yield _table("Entities", sorted({(entity.label, entity.text) for entity in result.entities}))
+    if result.topics:
+        yield _table("Topics", [(f"{topic.score:.2f}", topic.label) for topic in result.topics])
+    if result.summary:
+        yield _section("Summary", result.summary)
+    if result.insights:
+        yield _table("Insights", _insight_rows(result.insights))
+
+
+def _insight_rows(insights: Insights) -> Sequence[tuple[str, str]]:
+    rows = [("question", question.text) for question in insights.questions]
+    for action in insights.action_items:
+        when = action.due_date or action.due
+        marks = ", ".join(mark for mark in (action.who, when) if mark)
+        rows.append(("to do", f"{action.text} [{marks}]" if marks else action.text))
+    if insights.key_phrases:
+        rows.append(("key phrases", ", ".join(phrase.text for phrase in insights.key_phrases)))
+    if insights.sentiment:
+        rows.append(("sentiment", f"{insights.sentiment.label} ({insights.sentiment.score:+.2f})"))
+    rows.append(("pace", f"{insights.words_per_minute:.0f} words per minute"))
+    return rows
+
+
+def _section(title: str, body: str) -> Text:
+    return Text.assemble("\n", (title, "bold"), "\n", body)
+
+
+def _table(title: str, rows: Iterable[tuple[str, str]]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, show_header=False, pad_edge=False)
+    table.add_column(style=_PART_STYLE, no_wrap=True)
+    table.add_column()
+    for name, value in rows:
+        table.add_row(Text(name), Text(value))
+    return table
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(seconds, 60)
+    return f"{int(minutes):02d}:{rest:04.1f}"
