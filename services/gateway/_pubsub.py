@@ -6,10 +6,12 @@ then missing. So this is the bare connection: it fails, and the hub starts anew.
 
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast
 
-from redis.asyncio import Redis
+from redis.asyncio import Redis as Client
 from redis.asyncio.connection import AbstractConnection
+
+from shared.redis import Redis
 
 _BATCH = 512
 
@@ -42,8 +44,8 @@ class Listener:
 
     async def read(self) -> Push:
         """The next push; waits for it."""
-        reply: Any = await self._connection.read_response(disable_decoding=True)
-        if not isinstance(reply, list):  # outside of a subscription Redis answers a ping with a plain PONG
+        reply = cast("list[bytes] | bytes", await self._connection.read_response(disable_decoding=True))
+        if isinstance(reply, bytes):  # outside of a subscription Redis answers a ping with a plain PONG
             return Push(b"pong")
         kind, channel, *rest = reply
         return Push(kind, channel, rest[0] if kind == b"message" else b"")
@@ -57,7 +59,8 @@ class Listener:
 @asynccontextmanager
 async def listener(redis: Redis) -> AsyncGenerator[Listener]:
     """A connection of its own beside the pool of `redis`, made with the same settings."""
-    connection: AbstractConnection = redis.connection_pool.make_connection()
+    pool = cast("Client", redis).connection_pool
+    connection = cast("AbstractConnection", pool.make_connection())
     try:
         await connection.connect()
         connection.socket_timeout = None  # a silent channel is no fault; the hub pings

@@ -3,11 +3,10 @@
 import asyncio
 from collections.abc import Sequence
 
-from redis.asyncio import Redis
-
 from services.gateway.frames import Frame, frame
 from shared import codec, events, tasks
 from shared.messages import Failure, State
+from shared.redis import Redis
 
 BATCH = 32
 """Events per read: what a slow client holds in memory at most."""
@@ -51,4 +50,4 @@ def _lost(task_id: str, last: Frame | None) -> Frame:
     )
     progress = codec.decode_event(last.event).progress if last else 0
     event = events.make_end(task_id, State.EXPIRED, failure)
-    return frame(0, event.replace(b'"progress":-1', b'"progress":%d' % progress, 1))
+    return frame(0, event.replace('"progress":-1', f'"progress":{progress}', 1).encode())

@@ -13,14 +13,13 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
-from redis.asyncio import Redis
 
 from services.gateway._pubsub import Listener, listener
 from services.gateway.backlog import BATCH, Backlog
 from services.gateway.frames import Frame, frame
 from services.gateway.topic import Topic
 from shared import events, metrics
-from shared.redis import AWAY, Pauses
+from shared.redis import AWAY, Pauses, Redis
 
 log = structlog.get_logger(__name__)
 

@@ -1,0 +1,100 @@
+"""The gateway's application and its process."""
+
+import os
+import socket
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+import uvicorn
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.di import Provide
+
+from services.gateway import health, streams, tasks
+from services.gateway.openapi import schema_config
+from services.gateway.problems import answer
+from services.gateway.runtime import Runtime, running
+from services.gateway.settings import Settings
+from shared import logs
+from shared.errors import SettingsError
+from shared.settings import load
+
+KEEP_ALIVE_SECONDS = 75
+"""Longer than the 60 seconds for which proxies keep a connection, so that they never write to one that is closing."""
+
+
+def create_app(settings: Settings) -> Litestar:
+    """The application. What it needs is built when it starts and taken down when it stops."""
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncGenerator[None]:
+        async with running(settings) as runtime:
+            app.state.runtime = runtime
+            yield
+
+    return Litestar(
+        route_handlers=[
+            streams.submit_and_stream,
+            streams.stream,
+            streams.task_events,
+            tasks.submit_task,
+            tasks.task_state,
+            health.live,
+            health.ready,
+            health.metrics,
+        ],
+        dependencies={"runtime": Provide(_runtime, sync_to_thread=False)},
+        exception_handlers={Exception: answer},
+        lifespan=[lifespan],
+        openapi_config=schema_config(version("voxmesh")),
+        request_max_body_size=None,  # an upload's own limit depends on the settings
+        logging_config=None,
+    )
+
+
+def _runtime(state: State) -> Runtime:
+    return state.runtime
+
+
+class Server(uvicorn.Server):
+    """A server whose open streams end when it begins to stop, so that it need not wait for them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._app = create_app(settings)
+        super().__init__(
+            uvicorn.Config(
+                self._app,
+                host=settings.host,
+                port=settings.port,
+                loop="uvloop",
+                http="httptools",
+                ws="none",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=settings.shutdown_seconds,
+            )
+        )
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._app.state.runtime.hub.close()
+        await super().shutdown(sockets)
+
+
+def main() -> None:
+    """Run the gateway until it is told to stop. Exits with 2 when it cannot start with its settings."""
+    try:
+        settings = load(Settings, os.environ)
+        logs.configure(settings, service="gateway")
+        server = Server(settings)
+    except SettingsError as error:
+        sys.stderr.write(f"{error.message}\n")
+        raise SystemExit(2) from error
+    server.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""From the text fields of a form to the options of a task. Everything in a form is text; empty means the default."""
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+
+from services.gateway.problems import Problem
+from services.gateway.settings import Settings
+from shared.errors import Permanent
+from shared.language import normalise
+from shared.messages import Options
+
+FIELDS = frozenset(
+    (
+        "language",
+        "include_translation",
+        "target_language",
+        "include_insights",
+        "topics",
+        "entity_labels",
+        "initial_prompt",
+        "hotwords",
+        "diarize",
+        "word_timestamps",
+        "channels",
+    )
+)
+
+_TRUE, _FALSE = ("true", "1", "on", "yes"), ("false", "0", "off", "no")
+_LABELS, _LABEL_CHARACTERS, _TEXT_CHARACTERS = 50, 100, 2_000
+
+
+def options_of(fields: Mapping[str, str], settings: Settings) -> Options:
+    """The options that `fields` ask for; their names are in `FIELDS`. Raises `Problem` naming the field at fault."""
+    given = {name: text.strip() for name, text in fields.items() if text.strip()}
+    given = {
+        "target_language": settings.default_target_language,
+        "topics": settings.default_topics,
+        "entity_labels": settings.default_entity_labels,
+    } | given
+    target = _language(given, "target_language")
+    return Options(
+        language=_language(given, "language"),
+        target_language=target if _boolean(given, "include_translation", default=False) else None,
+        include_insights=_boolean(given, "include_insights", default=False),
+        topics=_labels(given, "topics"),
+        entity_labels=_labels(given, "entity_labels"),
+        initial_prompt=_text(given, "initial_prompt"),
+        hotwords=_text(given, "hotwords"),
+        diarize=_boolean(given, "diarize", default=False),
+        word_timestamps=_boolean(given, "word_timestamps", default=True),
+        channels=_choice(given, "channels", ("mix", "separate")),
+    )
+
+
+def _boolean(given: Mapping[str, str], name: str, *, default: bool) -> bool:
+    if name not in given:
+        return default
+    value = given[name].lower()
+    if value not in _TRUE + _FALSE:
+        raise _refusal(name, "must be true or false (1/0, on/off and yes/no are understood, too)")
+    return value in _TRUE
+
+
+def _language(given: Mapping[str, str], name: str) -> str | None:
+    text = given.get(name, "auto")
+    if text.lower() == "auto" and name == "language":
+        return None
+    try:
+        return normalise(text)
+    except (Permanent, ValueError) as error:
+        raise _refusal(name, "must be a language, such as en, pt-BR or german") from error
+
+
+def _labels(given: Mapping[str, str], name: str) -> tuple[str, ...]:
+    parts = (" ".join(part.split()) for part in given.get(name, "").split(","))
+    labels = tuple(dict.fromkeys(part for part in parts if part))
+    if len(labels) > _LABELS or any(len(label) > _LABEL_CHARACTERS or _has_controls(label) for label in labels):
+        raise _refusal(
+            name, f"must be at most {_LABELS} labels, separated by commas, of up to {_LABEL_CHARACTERS} characters"
+        )
+    return labels
+
+
+def _text(given: Mapping[str, str], name: str) -> str | None:
+    text = given.get(name)
+    if text is not None and len(text) > _TEXT_CHARACTERS:
+        raise _refusal(name, f"must be at most {_TEXT_CHARACTERS:,} characters long")
+    return text
+
+
+def _choice(given: Mapping[str, str], name: str, choices: Sequence[str]) -> str:
+    value = given.get(name, choices[0]).lower()
+    if value not in choices:
+        raise _refusal(name, f"must be one of: {', '.join(choices)}")
+    return value
+
+
+def _has_controls(text: str) -> bool:
+    return any(unicodedata.category(character) == "Cc" for character in text)
+
+
+def _refusal(name: str, rule: str) -> Problem:
+    return Problem(400, "bad_field", f"The field '{name}' {rule}.", field=name)

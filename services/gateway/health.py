@@ -1,0 +1,35 @@
+"""Probes and metrics."""
+
+from litestar import Response, get
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from services.gateway.openapi import refusals
+from services.gateway.problems import unavailable
+from services.gateway.runtime import Injected
+
+
+@get("/health/live", media_type="text/plain", summary="Whether the process turns", tags=["operations"])
+async def live() -> str:
+    """Answers as long as the event loop does. Whether Redis is there makes no difference: a restart would not help."""
+    return "live\n"
+
+
+@get(
+    "/health/ready",
+    media_type="text/plain",
+    summary="Whether requests can be taken",
+    responses=refusals(503),
+    tags=["operations"],
+)
+async def ready(runtime: Injected) -> str:
+    """Answers 200 when Redis answers and the hub's connection stands."""
+    await runtime.redis.ping()
+    if not runtime.hub.connected:
+        raise unavailable("Events cannot be received at the moment.", code="hub_disconnected")
+    return "ready\n"
+
+
+@get("/metrics", summary="Metrics in Prometheus' text format", tags=["operations"])
+async def metrics() -> Response[bytes]:
+    """What this process counts."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

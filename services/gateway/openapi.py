@@ -1,0 +1,108 @@
+"""What `/schema` says beyond what the handlers' signatures show: the upload form, the streams, the refusals."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema, Tag
+
+from services.gateway.problems import ProblemBody
+
+_DESCRIPTIONS = {
+    400: "The form is not as it should be; `code` and `field` say what is wrong.",
+    404: "There is no such task.",
+    413: "The recording is too large or too long.",
+    415: "The file is no recording.",
+    422: "The file holds no sound.",
+    503: "The service cannot take this at the moment; `Retry-After` says when to come back.",
+}
+
+
+def _text(description: str) -> Schema:
+    return Schema(type=OpenAPIType.STRING, description=description)
+
+
+def _flag(description: str, *, default: bool = False) -> Schema:
+    return Schema(type=OpenAPIType.BOOLEAN, description=description, default=default)
+
+
+_FORM = Schema(
+    type=OpenAPIType.OBJECT,
+    required=["audio"],
+    properties={
+        "audio": Schema(
+            type=OpenAPIType.STRING,
+            content_media_type="application/octet-stream",
+            description="The recording, as a file. Its bytes decide what it is.",
+        ),
+        "language": _text("Spoken language, such as `en`, `en-US` or `english`; `auto` (the default) detects it."),
+        "include_translation": _flag("Translate the transcript."),
+        "target_language": _text("Where to translate to."),
+        "include_insights": _flag("Gather key phrases, questions, action items and sentiment."),
+        "topics": _text("Labels for classification, separated by commas."),
+        "entity_labels": _text("Labels for named entities, separated by commas."),
+        "initial_prompt": _text("Text that comes before the recording, to set its style and spelling."),
+        "hotwords": _text("Words that the recogniser should expect."),
+        "diarize": _flag("Tell speakers apart."),
+        "word_timestamps": _flag("Give each word its time.", default=True),
+        "channels": Schema(
+            type=OpenAPIType.STRING,
+            enum=["mix", "separate"],
+            default="mix",
+            description="Transcribe all channels together, or each for itself.",
+        ),
+    },
+)
+
+
+@dataclass
+class FormOperation(Operation):
+    """An operation that takes the upload form. The handler reads it as a stream, so its signature does not show it."""
+
+    def __post_init__(self) -> None:
+        self.request_body = RequestBody(required=True, content={"multipart/form-data": OpenAPIMediaType(schema=_FORM)})
+
+
+def refusals(*statuses: int) -> dict[int, ResponseSpec]:
+    """The problems that an endpoint may answer with."""
+    return {
+        status: ResponseSpec(
+            ProblemBody,
+            generate_examples=False,
+            description=_DESCRIPTIONS.get(status, HTTPStatus(status).phrase),
+            media_type="application/problem+json",
+        )
+        for status in statuses
+    }
+
+
+def event_stream() -> dict[int, ResponseSpec]:
+    """The answer that is a stream of events."""
+    return {
+        200: ResponseSpec(
+            str,
+            generate_examples=False,
+            description="Server-sent events: each `data:` line is one JSON object, each `id:` its place in the log. "
+            "A comment comes at least every 15 seconds. The stream ends behind the task's last event.",
+            media_type="text/event-stream",
+        )
+    }
+
+
+def schema_config(version: str) -> OpenAPIConfig:
+    """OpenAPI as JSON at /schema. Without the pages that would load scripts from elsewhere."""
+    return OpenAPIConfig(
+        title="voxmesh",
+        version=version,
+        description="Speech to transcript, translation, entities, topics, summary and insights, streamed.",
+        path="/schema",
+        use_handler_docstrings=True,
+        render_plugins=[JsonRenderPlugin(path=("/", "/openapi.json"))],
+        tags=[
+            Tag("streams", "Watch a task while it is being worked on."),
+            Tag("tasks", "Submit a recording, ask how it stands."),
+            Tag("operations", "Probes and metrics."),
+        ],
+    )

@@ -1,0 +1,121 @@
+"""Refusals: every error leaves as `application/problem+json` (RFC 9457) with a stable `code`, and nothing internal.
+
+This is the one place where exceptions become HTTP.
+"""
+
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+from redis.exceptions import BusyLoadingError, ConnectionError, OutOfMemoryError, ReadOnlyError, TimeoutError
+
+from shared.errors import Permanent, Retryable
+
+log = structlog.get_logger(__name__)
+
+RETRY_SECONDS = 5
+"""When a client is told to try again."""
+
+_PERMANENT = {"unsupported_media": 415}
+"""Status of a `Permanent` by its code; 422 otherwise."""
+
+_REDIS_AWAY = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, OutOfMemoryError)
+
+
+class Problem(Exception):
+    """A refusal. `detail` is for a person and says what to do; `field` names the form field at fault."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        field: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(code)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.field = field
+        self.headers = headers or {}
+
+
+class Disconnected(Problem):
+    """The client went away before its request was complete. Nobody is left to read the answer."""
+
+    def __init__(self) -> None:
+        super().__init__(400, "disconnected", "The request was not complete.")
+
+
+class ProblemBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The answer to a request that was refused."""
+
+    title: str
+    status: int
+    detail: str
+    code: str
+    instance: str
+    field: str | None = None
+    type: str = msgspec.field(default_factory=lambda: "about:blank")
+
+
+def unavailable(detail: str, *, code: str = "unavailable") -> Problem:
+    """A 503 that says when to come back."""
+    return Problem(503, code, detail, headers={"Retry-After": str(RETRY_SECONDS)})
+
+
+def answer(request: Request[Any, Any, Any], error: Exception) -> Response[ProblemBody]:
+    """The response for any exception that leaves a handler."""
+    problem = _problem(error)
+    if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.error("request_failed", path=request.url.path, exc_info=error)
+    elif isinstance(error, Disconnected):
+        log.info("request_abandoned", path=request.url.path)
+    elif problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        log.warning("request_unavailable", path=request.url.path, error=repr(error.__cause__ or error))
+    body = ProblemBody(
+        title=HTTPStatus(problem.status).phrase,
+        status=problem.status,
+        detail=problem.detail,
+        code=problem.code,
+        instance=request.url.path,
+        field=problem.field,
+    )
+    return Response(
+        body,
+        status_code=problem.status,
+        media_type="application/problem+json",
+        headers=problem.headers | {"Cache-Control": "no-store"},
+    )
+
+
+def _problem(error: Exception) -> Problem:
+    match error:
+        case Problem():
+            return error
+        case Permanent():
+            return Problem(_PERMANENT.get(error.code, 422), error.code, error.message)
+        case Retryable():
+            return unavailable(error.message, code=error.code)
+        case HTTPException() if error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+            return _framework(error)
+        case _ if isinstance(error, _REDIS_AWAY):
+            return unavailable("The service cannot take requests at the moment. Please try again shortly.")
+        case _:
+            return Problem(500, "internal", "Something went wrong on our side. The log of the gateway has the cause.")
+
+
+def _framework(error: HTTPException) -> Problem:
+    headers = dict(error.headers or {})
+    match error.status_code:
+        case HTTPStatus.NOT_FOUND:
+            return Problem(404, "no_such_path", "There is nothing at this path. /schema lists what there is.")
+        case HTTPStatus.METHOD_NOT_ALLOWED:
+            return Problem(405, "method_not_allowed", "This path does not take this method.", headers=headers)
+        case status:
+            return Problem(status, "bad_request", "The request is not as it should be. /schema describes it.")

@@ -1,0 +1,27 @@
+"""What the gateway reads from the environment."""
+
+from pathlib import Path
+
+from shared.settings import BaseSettings
+
+
+class Settings(BaseSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The environment variable of a field is its name in capitals."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on. An image sets 0.0.0.0; on a person's machine nobody else gets in."""
+    port: int = 8000
+    max_upload_bytes: int = 2 << 30
+    """The largest recording that is taken, in bytes. A proxy in front needs the same number."""
+    max_audio_seconds: float = 21_600.0
+    """The longest recording that is taken, by what its header says: six hours."""
+    spool_dir: Path = Path("/var/lib/voxmesh/spool")
+    """Where uploads lie while they arrive. On the disk of a local blob store, keeping one costs no copy."""
+    ping_seconds: float = 10.0
+    """A silent stream gets a comment this often. Clients are promised one every 15 seconds; this leaves a margin."""
+    shutdown_seconds: int = 8
+    """How long requests may take to end after SIGTERM. Streams end at once: their clients come back elsewhere."""
+    default_topics: str = ""
+    """Comma-separated labels for classification when the client gives none; empty leaves it to the nlp worker."""
+    default_entity_labels: str = ""
+    """The same for entities."""

@@ -1,0 +1,156 @@
+"""Server-sent events: the life of one stream, and the endpoints that open one."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from litestar import Request, get, post
+from litestar.params import Parameter
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from services.gateway import frames
+from services.gateway.hub import Cursor, Hub
+from services.gateway.openapi import FormOperation, event_stream, refusals
+from services.gateway.problems import Problem
+from services.gateway.runtime import Injected, Runtime
+from services.gateway.tasks import find, links_of
+from shared import metrics
+
+RETRY_MILLISECONDS = 2_000
+
+LastEventId = Annotated[
+    str | None,
+    Parameter(header="Last-Event-ID", description="The id of the last event that the client has had."),
+]
+
+_HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-cache, no-transform",
+    "X-Accel-Buffering": "no",
+}
+
+
+class EventStream:
+    """The response that is a stream of events, as an ASGI application.
+
+    It is no generator: everything happens in the coroutine that serves the request, so its `finally` runs when the
+    client leaves, when the task ends and when the server stops, and nothing is left to the garbage collector.
+    """
+
+    def __init__(self, hub: Hub, task_id: str, *, after: int, ping_seconds: float) -> None:
+        self._hub = hub
+        self._task_id = task_id
+        self._after = after
+        self._ping_seconds = ping_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
+        cursor = self._hub.open(self._task_id, after=self._after)
+        try:
+            async with asyncio.TaskGroup() as group:
+                watch = group.create_task(_close_when_gone(receive, cursor), name="stream-disconnect")
+                await self._serve(cursor, send)
+                watch.cancel()
+        finally:
+            cursor.close()
+
+    async def _serve(self, cursor: Cursor, send: Send) -> None:
+        headers = _HEADERS | {"X-Task-Id": self._task_id, "Link": _link(self._task_id)}
+        await send({"type": "http.response.start", "status": 200, "headers": _encoded(headers)})
+        await _send(send, frames.retry(RETRY_MILLISECONDS))
+        ended = False
+        while not (ended or cursor.closed):
+            taken = await cursor.take(self._ping_seconds)
+            if taken:
+                await _send(send, b"".join(frame.data for frame in taken))
+                metrics.EVENTS_SENT.inc(len(taken))
+                ended = taken[-1].terminal
+            elif not cursor.closed:
+                await _send(send, frames.PING)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+@post(
+    "/audio/process-stream-realtime",
+    status_code=200,
+    summary="Submit a recording and watch it",
+    operation_class=FormOperation,
+    responses=event_stream() | refusals(400, 413, 415, 422, 503),
+    tags=["streams"],
+)
+async def submit_and_stream(request: Request[Any, Any, Any], runtime: Injected) -> ASGIApp:
+    """Takes a recording and streams the events of its task. The header `X-Task-Id` names the task: a client that
+    loses the stream goes on with the GET of the same path. The task goes on, whether or not anybody watches."""
+    task_id = await runtime.intake.submit(request)
+    return EventStream(runtime.hub, task_id, after=0, ping_seconds=runtime.settings.ping_seconds)
+
+
+@get(
+    "/audio/process-stream-realtime",
+    summary="Watch a task",
+    responses=event_stream() | refusals(400, 404, 503),
+    tags=["streams"],
+)
+async def stream(
+    runtime: Injected,
+    task_id: Annotated[str, Parameter(description="The task to watch.")] = "",
+    last_event_id: LastEventId = None,
+) -> ASGIApp:
+    """Streams the events of a task from its start, or from behind the event that `Last-Event-ID` names, to its end.
+    This is what a browser's `EventSource` opens. A client that has the last event of a task is answered 204, upon
+    which an `EventSource` stops."""
+    if not task_id:
+        raise Problem(
+            400, "task_id_missing", "Say which task to watch: ?task_id=… To submit a recording, POST it to this path."
+        )
+    return await _watch(runtime, task_id, last_event_id)
+
+
+@get(
+    "/audio/tasks/{task_id:str}/events",
+    summary="The events of a task",
+    responses=event_stream() | refusals(404, 503),
+    tags=["streams"],
+)
+async def task_events(
+    task_id: str,
+    runtime: Injected,
+    last_event_id: LastEventId = None,
+) -> ASGIApp:
+    """The same stream under the task's own path."""
+    return await _watch(runtime, task_id, last_event_id)
+
+
+async def _watch(runtime: Runtime, task_id: str, last_event_id: str | None) -> ASGIApp:
+    task = await find(runtime.redis, task_id)
+    after = frames.position(last_event_id)
+    if task.state.terminal and 0 < after == task.last_event:
+        return _nothing_more
+    if after > task.last_event:  # no event of this task: better all of them again than none
+        after = 0
+    return EventStream(runtime.hub, task_id, after=after, ping_seconds=runtime.settings.ping_seconds)
+
+
+async def _nothing_more(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - ASGI
+    """204: the one answer upon which an `EventSource` does not come back."""
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _close_when_gone(receive: Receive, cursor: Cursor) -> None:
+    """Ends the stream when the client has left. Nothing needs to be cancelled: a send to nobody returns at once."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    cursor.close()
+
+
+async def _send(send: Send, data: bytes) -> None:
+    await send({"type": "http.response.body", "body": data, "more_body": True})
+
+
+def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+
+def _link(task_id: str) -> str:
+    links = links_of(task_id)
+    return f'<{links.self}>; rel="self", <{links.stream}>; rel="alternate"'

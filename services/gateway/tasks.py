@@ -1,0 +1,92 @@
+"""Tasks as resources: submit one, ask how it stands."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, get, post
+
+from services.gateway.openapi import FormOperation, refusals
+from services.gateway.problems import Problem
+from services.gateway.runtime import Injected
+from shared import tasks
+from shared.messages import Failure, StageName, State, Step
+from shared.redis import Redis
+
+
+class Links(msgspec.Struct, frozen=True):
+    """Paths on this server."""
+
+    self: str
+    events: str
+    stream: str
+
+
+class Submitted(msgspec.Struct, frozen=True):
+    """A task that has been accepted."""
+
+    task_id: str
+    state: State
+    links: Links
+
+
+class TaskState(msgspec.Struct, frozen=True, kw_only=True):
+    """How a task stands. `name` is what the client called the file."""
+
+    task_id: str
+    state: State
+    step: Step
+    progress: int
+    route: tuple[StageName, ...]
+    name: str
+    created: datetime
+    finished: datetime | None
+    error: Failure | None
+    links: Links
+
+
+def links_of(task_id: str) -> Links:
+    """Where a client finds what belongs to the task."""
+    path = f"/audio/tasks/{task_id}"
+    return Links(self=path, events=f"{path}/events", stream=f"/audio/process-stream-realtime?task_id={task_id}")
+
+
+async def find(redis: Redis, task_id: str) -> tasks.Task:
+    """The task. Raises `Problem` with 404 when there is none."""
+    task = await tasks.read(redis, task_id)
+    if task is None:
+        raise Problem(404, "no_such_task", "There is no task by this id, or it has expired.")
+    return task
+
+
+@post(
+    "/audio/tasks",
+    status_code=202,
+    summary="Submit a recording",
+    operation_class=FormOperation,
+    responses=refusals(400, 413, 415, 422, 503),
+    tags=["tasks"],
+)
+async def submit_task(request: Request[Any, Any, Any], runtime: Injected) -> Response[Submitted]:
+    """Takes a recording and answers with the id of its task as soon as the recording is stored."""
+    task_id = await runtime.intake.submit(request)
+    links = links_of(task_id)
+    return Response(Submitted(task_id, State.QUEUED, links), headers={"Location": links.self})
+
+
+@get("/audio/tasks/{task_id:str}", summary="How a task stands", responses=refusals(404, 503), tags=["tasks"])
+async def task_state(task_id: str, runtime: Injected) -> TaskState:
+    """State, step and progress of a task; when it has failed, why."""
+    task = await find(runtime.redis, task_id)
+    return TaskState(
+        task_id=task.task_id,
+        state=task.state,
+        step=task.step,
+        progress=task.progress,
+        route=task.route,
+        name=task.name,
+        created=task.created,
+        finished=task.finished,
+        error=task.error,
+        links=links_of(task_id),
+    )
