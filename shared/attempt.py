@@ -1,24 +1,24 @@
 """One attempt of a stage at a task: what `run` sees as its work and its way to emit.
 
-The attempt keeps two promises for the stage. What it emits becomes records exactly once, because every record has its
-number as its id and every write carries the fence token. What it announces is published exactly once and in the order of
-the route: while a stage before it still works, events wait here; when that stage has ended, the next commit publishes them.
+The attempt keeps two promises for the stage. What it emits becomes records exactly once, because every record has
+its number as its id and every write carries the fence token. What it announces is published exactly once and in the
+order of the route: while a stage before it still works, events wait here; when that stage has ended, the next commit
+publishes them.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, Self, TypeVar
 
 import msgspec
-from redis.asyncio import Redis
 
 from shared import codec, events, keys, metrics, queue
 from shared.blobs import BlobStore
 from shared.device import Device
-from shared.messages import Document, Notice, Options, Partial, Segment, StageName, Step
-from shared.redis import persist
+from shared.messages import Document, Notice, Options, Partial, Result, Segment, StageName, Step
+from shared.redis import Redis, persist
 from shared.result import assemble
 from shared.scripts import Claim, Commit, Committed, NextJob, PublishedEvent, Scripts
 from shared.stage import Stage
@@ -50,7 +50,7 @@ class _Announcement(msgspec.Struct, frozen=True, kw_only=True):
     step: Step
     record: int = 0
     done: float | None = None
-    partial: Partial | None = None
+    partial: Partial | Result | None = None
     warnings: tuple[Notice, ...] = ()
 
 
@@ -77,7 +77,7 @@ class Attempt:
         self._resources = AsyncExitStack()
         self._task_id = task_id
 
-    async def __aenter__(self) -> "Attempt":
+    async def __aenter__(self) -> Self:
         """Takes over what earlier attempts wrote, and the events that they still owe."""
         if self._position == 0:
             self._owed.append(_Announcement(step=Step.STARTED))
@@ -179,7 +179,7 @@ class Attempt:
 
     async def _records(self, stage: str, *, after: int, count: int) -> Sequence[Segment | Document]:
         name = keys.out(self._task_id, stage)
-        entries = await persist(lambda: self._around.redis.xrange(name, min=f"({after}-0", count=count))
+        entries = await persist(lambda: self._around.redis.xrange(name, f"({after}-0", count=count))
         return [codec.decode_record(fields[b"record"]) for _, fields in entries]
 
     async def _commit(self, records: Sequence[bytes] = (), *, ends: bool = False, result: str | None = None) -> None:

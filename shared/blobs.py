@@ -68,7 +68,9 @@ class BlobStore:
     async def names(self) -> AsyncIterator[tuple[str, float]]:
         """Each blob's name and its age in seconds."""
         with _reported():
-            async for batch in self._store.list():
+            # One overload of `list` names types of a library that is not installed.
+            batches = self._store.list()  # pyright: ignore[reportUnknownMemberType]
+            async for batch in batches:
                 now = datetime.now(UTC)
                 for meta in batch:
                     yield meta["path"], (now - meta["last_modified"]).total_seconds()

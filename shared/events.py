@@ -1,16 +1,16 @@
 """The event log of a task, and the messages on its channel.
 
-An event is encoded once, by the attempt that caused it. The commit script numbers it, appends it to the log and publishes
-it with the number in front, so that a reader of the channel knows at once whether it has missed one. Numbers have no gaps.
+An event is encoded once, by the attempt that caused it. The commit script numbers it, appends it to the log and
+publishes it with the number in front. Numbers have no gaps, so that a reader of the channel knows at once whether it
+has missed one.
 """
 
 from datetime import UTC, datetime
 
-from redis.asyncio import Redis
-
 from shared import keys
 from shared.codec import encode_text, raw_json
 from shared.messages import NO_PARTIAL, Event, Failure, Message, Notice, State, Step
+from shared.redis import Redis
 from shared.steps import STEPS, progress_of
 
 _PREFIX = b'{"id":"'
@@ -59,7 +59,7 @@ def split(payload: bytes) -> tuple[int, bytes]:
 
 async def read(redis: Redis, task_id: str, *, after: int, count: int) -> list[tuple[int, bytes]]:
     """Up to `count` events behind number `after`, in order: their numbers and their JSON."""
-    entries = await redis.xrange(keys.events(task_id), min=f"({after}-0", count=count)
+    entries = await redis.xrange(keys.events(task_id), f"({after}-0", count=count)
     return [(int(entry_id.partition(b"-")[0]), fields[b"event"]) for entry_id, fields in entries]
 
 

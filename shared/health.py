@@ -1,17 +1,16 @@
 """`/health/live`, `/health/ready` and `/metrics` of a worker: a small HTTP server for probes and scrapes.
 
-Live means that the event loop turns: inference runs on another thread and does not disturb it. Ready means that the models
-are loaded and Redis answers.
+Live means that the event loop turns: inference runs on another thread and does not disturb it. Ready means that the
+models are loaded and Redis answers.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from redis.asyncio import Redis
 
-from shared.redis import AWAY
+from shared.redis import AWAY, Redis
 
 
 class Health:
@@ -40,14 +39,14 @@ class Health:
         if not self.ready:
             return "the models are being loaded"
         try:
-            await self._redis.ping()  # pyright: ignore[reportUnknownMemberType]
+            await self._redis.ping()
         except AWAY:
             return "redis does not answer"
         return None
 
 
 @asynccontextmanager
-async def serve_health(port: int, redis: Redis) -> AsyncIterator[Health]:
+async def serve_health(port: int, redis: Redis) -> AsyncGenerator[Health]:
     """Serves the probes on `port` for the time of the block; on none when it is 0."""
     health = Health(redis)
     if not port:
@@ -70,6 +69,6 @@ async def serve_health(port: int, redis: Redis) -> AsyncIterator[Health]:
         finally:
             writer.close()
 
-    server = await asyncio.start_server(handle, "0.0.0.0", port)
+    server = await asyncio.start_server(handle, "0.0.0.0", port)  # noqa: S104 - probes come from outside the container
     async with server:
         yield health

@@ -1,19 +1,18 @@
 """The janitor: ends tasks that nobody works on any more, and removes recordings that nobody needs.
 
-Every gateway runs one; a lock in Redis lets one at a time do its round. It is what keeps the promise of a terminal event
-when a worker never comes back.
+Every gateway runs one; a lock in Redis lets one at a time do its round. It is what keeps the promise of a terminal
+event when a worker never comes back.
 """
 
 import asyncio
 import time
 
 import structlog
-from redis.asyncio import Redis
 
 from shared import codec, events, keys, metrics, tasks
 from shared.blobs import BlobStore
 from shared.messages import Failure, State
-from shared.redis import AWAY, Pauses
+from shared.redis import AWAY, Pauses, Redis
 from shared.scripts import Scripts
 
 log = structlog.get_logger(__name__)

@@ -4,10 +4,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from redis.asyncio import Redis
-
 from shared import codec, keys
 from shared.messages import StageName
+from shared.redis import Redis
 
 HEARTBEAT_SECONDS = 5.0
 _LAPSE_SECONDS = 3 * HEARTBEAT_SECONDS

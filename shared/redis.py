@@ -1,10 +1,14 @@
-"""Connections to Redis: one way to make them, one way to live through their loss."""
+"""Connections to Redis: one way to make them, one way to live through their loss.
+
+`Redis` and what belongs to it name the commands that the mesh uses, with the types that they really have over a client
+that answers bytes; the library's own annotations leave most of them open.
+"""
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Protocol, Self, TypeVar, cast
 
 import structlog
 from arq.connections import ArqRedis
@@ -20,20 +24,72 @@ from shared.settings import BaseSettings
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+Entries = list[tuple[bytes, dict[bytes, bytes]]]
 
 AWAY = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, OSError)
 """What Redis or the way to it raises when it cannot serve for a while."""
 
-LONGEST_PAUSE_SECONDS = 2.0
+_LONGEST_PAUSE_SECONDS = 2.0
 
 
-class Redis(ArqRedis):
-    """A client that arq accepts as its own. Its commands answer bytes."""
+class PubSub(Protocol):
+    """A subscription on a connection of its own."""
+
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(self, *reason: object) -> None: ...
+    async def subscribe(self, *channels: str) -> None: ...
+    async def unsubscribe(self, *channels: str) -> None: ...
+    async def get_message(
+        self,
+        ignore_subscribe_messages: bool = False,
+        timeout: float | None = 0.0,  # noqa: ASYNC109 - the library's name
+    ) -> dict[str, Any] | None: ...
+    async def aclose(self) -> None: ...
+
+
+class Pipeline(Protocol):
+    """Commands that go out together."""
+
+    def set(self, name: str, value: bytes, *, px: int | None = None) -> Self: ...
+    def delete(self, *names: str) -> Self: ...
+    def publish(self, channel: str, message: bytes) -> Self: ...
+    def xadd(self, name: str, fields: Mapping[str, bytes], entry_id: str = "*") -> Self: ...
+    def zadd(self, name: str, mapping: Mapping[str, float]) -> Self: ...
+    def zrem(self, name: str, *members: str) -> Self: ...
+    def zremrangebyscore(self, name: str, low: float | str, high: float | str) -> Self: ...
+    async def execute(self) -> list[Any]: ...
+
+
+class Redis(Protocol):
+    """The commands of a client."""
+
+    def pipeline(self, transaction: bool = True) -> AbstractAsyncContextManager[Pipeline]: ...
+    def pubsub(self, *, ignore_subscribe_messages: bool = False) -> PubSub: ...
+    def register_script(self, script: bytes) -> Callable[..., Awaitable[Any]]: ...
+    def scan_iter(self, match: str | None = None) -> AsyncIterator[bytes]: ...
+    async def ping(self) -> bool: ...
+    async def info(self, section: str | None = None) -> dict[str, Any]: ...
+    async def exists(self, *names: str) -> int: ...
+    async def delete(self, *names: str) -> int: ...
+    async def get(self, name: str) -> bytes | None: ...
+    async def mget(self, keys: Sequence[str]) -> list[bytes | None]: ...
+    async def set(self, name: str, value: bytes, *, px: int | None = None, nx: bool = False) -> bool | None: ...
+    async def hget(self, name: str, key: str) -> bytes | None: ...
+    async def hgetall(self, name: str) -> dict[bytes, bytes]: ...
+    async def publish(self, channel: str, message: bytes) -> int: ...
+    async def xlen(self, name: str) -> int: ...
+    async def xadd(self, name: str, fields: Mapping[str, bytes], entry_id: str = "*") -> bytes: ...
+    async def xrange(self, name: str, low: str = "-", high: str = "+", count: int | None = None) -> Entries: ...
+    async def zcard(self, name: str) -> int: ...
+    async def zrange(self, name: str, start: int, end: int) -> list[bytes]: ...
+    async def zrangebyscore(
+        self, name: str, low: float | str, high: float | str, start: int | None = None, num: int | None = None
+    ) -> list[bytes]: ...
 
 
 def open_pool(settings: BaseSettings, *, name: str) -> ConnectionPool:
     """A pool from the settings, not connected yet. Raises `SettingsError` when the URL is not one."""
-    options: dict[str, object] = {
+    options: dict[str, Any] = {
         "client_name": name,
         "socket_connect_timeout": 5.0,
         "socket_keepalive": True,
@@ -48,7 +104,7 @@ def open_pool(settings: BaseSettings, *, name: str) -> ConnectionPool:
         options["username"] = settings.redis_username or None
         options["password"] = settings.redis_password or None
     try:
-        return ConnectionPool.from_url(url, **options)
+        return ConnectionPool.from_url(url, **options)  # pyright: ignore[reportUnknownMemberType] - its options are untyped
     except ValueError as error:
         raise SettingsError(
             "REDIS_URL: it must look like redis://user:password@host:6379/0 (rediss:// for TLS)"
@@ -56,12 +112,12 @@ def open_pool(settings: BaseSettings, *, name: str) -> ConnectionPool:
 
 
 def client(pool: ConnectionPool) -> Redis:
-    """A client over `pool`, with arq's payloads as msgpack."""
-    return Redis(pool, job_serializer=codec.pack, job_deserializer=codec.unpack)
+    """A client over `pool`. It is arq's, with msgpack payloads, so that a worker can give it to arq."""
+    return cast("Redis", ArqRedis(pool, job_serializer=codec.pack, job_deserializer=codec.unpack))
 
 
 @asynccontextmanager
-async def connected(settings: BaseSettings, *, name: str) -> AsyncIterator[Redis]:
+async def connected(settings: BaseSettings, *, name: str) -> AsyncGenerator[Redis]:
     """A client for the time of the block. It connects at its first command."""
     pool = open_pool(settings, name=name)
     try:
@@ -71,14 +127,14 @@ async def connected(settings: BaseSettings, *, name: str) -> AsyncIterator[Redis
 
 
 class Pauses:
-    """Waits longer each time, up to `LONGEST_PAUSE_SECONDS`, with jitter so that many clients do not come at once."""
+    """Waits longer each time, up to two seconds, with jitter so that many clients do not come at once."""
 
     def __init__(self) -> None:
         self._next = 0.05
 
     async def wait(self) -> None:
         await asyncio.sleep(self._next * random.uniform(0.5, 1.0))
-        self._next = min(self._next * 2, LONGEST_PAUSE_SECONDS)
+        self._next = min(self._next * 2, _LONGEST_PAUSE_SECONDS)
 
 
 async def persist(call: Callable[[], Awaitable[T]]) -> T:

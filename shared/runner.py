@@ -1,13 +1,13 @@
 """Runs a stage's job: claims the task, keeps the lease while the stage works, and brings the attempt to its end.
 
-Whatever happens in the stage, the task goes on or ends: an error that is the input's fault fails it at once, any other is
-tried again up to the limit of attempts, a worker that stops hands the job back, and an attempt that has been superseded
-or whose task has ended stops without a word.
+Whatever happens in the stage, the task goes on or ends: an error that is the input's fault fails it at once, any other
+is tried again up to the limit of attempts, a worker that stops hands the job back, and an attempt that has been
+superseded or whose task has ended stops without a word.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -100,7 +100,7 @@ class Runner(msgspec.Struct, frozen=True, kw_only=True):
             log.warning("stage_refused", code=error.code, error=error.message)
             failure = Failure(code=error.code, message=error.message, stage=self.stage.name)
             await self._fail(task_id, claim.token, failure)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the outer edge of an attempt; it is logged with its traceback
             await self._after_error(task_id, claim, error)
         else:
             return "completed"
@@ -137,7 +137,7 @@ class Runner(msgspec.Struct, frozen=True, kw_only=True):
             metrics.TASKS_ENDED.labels(State.FAILED).inc()
 
     @asynccontextmanager
-    async def _leased(self, task_id: str, claim: Claim) -> AsyncIterator[None]:
+    async def _leased(self, task_id: str, claim: Claim) -> AsyncGenerator[None]:
         """Keeps the lease while the block runs. When it is lost, the block is cancelled and the reason raised."""
         body = asyncio.current_task()
         assert body is not None

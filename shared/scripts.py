@@ -1,7 +1,7 @@
 """The Lua scripts of the mesh, typed. Each is one state change; `shared/lua/<name>.lua` says what it promises.
 
-A script takes one msgpack map, and after it what is binary: a job and records (Redis' msgpack knows text only). All are safe to repeat after a lost reply, except that `claim` then makes
-another attempt.
+A script takes one msgpack map, and after it what is binary: a job and records (the msgpack of Redis knows text only).
+All are safe to repeat after a lost reply, except that `claim` then makes another attempt.
 """
 
 from collections.abc import Sequence
@@ -9,11 +9,11 @@ from importlib.resources import files
 from typing import Any
 
 import msgspec
-from redis.asyncio import Redis
 
 from shared import codec, keys
 from shared.errors import Closed, Superseded
 from shared.messages import Message, Options, StageName, State
+from shared.redis import Redis
 
 _SOURCES = {
     name: files("shared").joinpath("lua", f"{name}.lua").read_bytes()

@@ -1,8 +1,8 @@
 """What a stage service is made of, and all that its `stage.py` sees of the mesh.
 
 A stage is one coroutine, `run(work, engine, emit)`. It takes segments from `work`, computes on the engine's own thread
-through `work.compute`, and hands segments and steps to `emit`. It knows no Redis, no queue and no attempt: when a worker
-dies, `run` is started again elsewhere with `work.written` holding what is safe, and simply goes on behind it.
+through `work.compute`, and hands segments and steps to `emit`. It knows no Redis, no queue and no attempt: when a
+worker dies, `run` is started again elsewhere with `work.written` holding what is safe, and simply goes on behind it.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import msgspec
-from redis.asyncio import Redis
 
 from shared import codec, keys
 from shared.messages import Failure, Options, StageName, State, Step
+from shared.redis import Redis
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,13 +4,12 @@ A wake-up carries no data and may get lost; whoever waits also looks for itself 
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import structlog
-from redis.asyncio import Redis
 
-from shared.redis import AWAY, Pauses
+from shared.redis import AWAY, Pauses, Redis
 
 log = structlog.get_logger(__name__)
 
@@ -25,7 +24,7 @@ class Wakeups:
         self.jobs = asyncio.Event()
 
     @contextmanager
-    def of_task(self, task_id: str) -> Iterator[asyncio.Event]:
+    def of_task(self, task_id: str) -> Generator[asyncio.Event]:
         """The event that is set when the stage before has written for `task_id`."""
         event = self._attempts[task_id] = asyncio.Event()
         try:

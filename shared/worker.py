@@ -2,8 +2,8 @@
 
 The only file that imports arq's Worker. What differs from arq's own (see its `worker.py`, 0.28):
 
-- its in-progress mark is our lease: as short as `lease_seconds`, renewed by the attempt, so that a killed worker's job is
-  picked up when the lease lapses rather than after the longest job limit;
+- its in-progress mark is our lease: as short as `lease_seconds`, renewed by the attempt, so that a killed worker's job
+  is picked up when the lease lapses rather than after the longest job limit;
 - its poll waits for a wake-up, not for half a second;
 - a lost connection interrupts its main loop instead of ending the process;
 - attempts are counted by the task's own record, so its retry limit is out of the way.
@@ -17,10 +17,11 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import structlog
 import uvloop
+from arq.connections import ArqRedis
 from arq.worker import Retry, Worker, func
 
 from shared import codec, keys, logs, presence, queue
@@ -49,6 +50,7 @@ class StageWorker(Worker):
 
     def __init__(self, redis: Redis, runner: Runner, settings: StageSettings) -> None:
         async def run_stage(ctx: dict[Any, Any], argument: bytes) -> None:
+            del ctx  # arq passes it by this name; what a job needs is in the runner
             structlog.contextvars.clear_contextvars()
             structlog.contextvars.bind_contextvars(service=runner.stage.name)
             try:
@@ -60,7 +62,7 @@ class StageWorker(Worker):
         super().__init__(
             [func(run_stage, name=queue.FUNCTION, max_tries=_NO_LIMIT)],
             queue_name=keys.queue(stage),
-            redis_pool=redis,
+            redis_pool=cast("ArqRedis", redis),
             handle_signals=False,
             max_jobs=settings.worker_concurrency,
             keep_result=0,
@@ -111,10 +113,10 @@ def serve(stage: Stage, make_engine: Callable[[S], Engine], settings_type: type[
         device = Device()
         uvloop.run(_serve(stage, make_engine(settings), settings, device))
         if device.computing:
-            # The interpreter would wait for the thread, and a computation cannot be interrupted. Its job is handed back.
+            # The interpreter would wait for the thread, and a computation cannot be interrupted. Its job went back.
             os._exit(0)
     except MeshError as error:
-        print(f"{stage.name} worker cannot start: {error}", file=sys.stderr)
+        sys.stderr.write(f"{stage.name} worker cannot start: {error}\n")
         sys.exit(3 if isinstance(error, ModelMissing) else 2)
 
 

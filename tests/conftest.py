@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis as BlockingRedis
@@ -14,6 +15,9 @@ from redis import Redis as BlockingRedis
 from shared import keys
 from shared.redis import Redis, client, open_pool
 from shared.settings import BaseSettings
+from tests.local_mesh import mesh_url, recording
+
+__all__ = ["mesh_url", "recording"]
 
 
 def free_port() -> int:
@@ -83,12 +87,14 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 @pytest.fixture
 def redis_url(redis_server: RedisServer) -> Iterator[str]:
     """The server, empty; afterwards every key that the test left has a TTL or is on the permanent list."""
-    with BlockingRedis.from_url(redis_server.url) as blocking:
-        blocking.flushall()
-        yield redis_server.url
-        for key in blocking.scan_iter():
-            name = key.decode()
-            assert blocking.ttl(key) >= 0 or name.startswith(keys.PERMANENT), f"{name} has no TTL"
+    blocking: Any = BlockingRedis(port=redis_server.port)
+    blocking.flushall()
+    yield redis_server.url
+    for key in blocking.scan_iter():
+        name = key.decode()
+        # A key may lapse between the two commands; then it had a TTL (-2: there is no such key).
+        assert blocking.ttl(key) != -1 or name.startswith(keys.PERMANENT), f"{name} has no TTL"
+    blocking.close()
 
 
 @pytest.fixture

@@ -8,8 +8,6 @@ from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-import msgspec
-
 from shared import codec, events, keys, queue
 from shared.device import Device
 from shared.messages import Event, Options, StageName
@@ -28,7 +26,7 @@ LIMITS = Limits(ttl_ms=60_000, wait_ms=60_000)
 @asynccontextmanager
 async def working(stage: Stage, engine: Engine, settings: BaseSettings) -> AsyncGenerator[None]:
     """A worker of `stage` in this process, for the time of the block."""
-    stage_settings = StageSettings(**msgspec.structs.asdict(settings) | {"drain_seconds": 1.0})
+    stage_settings = StageSettings(redis_url=settings.redis_url, blob_url=settings.blob_url, drain_seconds=1.0)
     pool = open_pool(settings, name=f"test-{stage.name}")
     device = Device()
     worker = build(stage, engine, stage_settings, redis=client(pool), device=device)

@@ -107,9 +107,7 @@ async def reflect(work: Work, engine: FakeEngine, emit: Emit) -> Document:
     document = await _pass_on(work, engine, emit)
     emit.step(Step.INSIGHTS)
     await work.compute(engine.do, 0)
-    found = Insights(
-        key_phrases=(), questions=(), action_items=(), sentiment=None, words_per_minute=0.0, talk_time=()
-    )
+    found = Insights(key_phrases=(), questions=(), action_items=(), sentiment=None, words_per_minute=0.0, talk_time=())
     emit.step(Step.INSIGHTS_COMPLETE, InsightsFound(insights=found))
     return document
 

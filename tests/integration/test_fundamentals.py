@@ -13,7 +13,7 @@ from shared.messages import StageName, State, Step
 from shared.redis import Redis
 from shared.settings import BaseSettings
 from tests.conftest import wait_until
-from tests.fakes.stages import STAGES, FakeEngine
+from tests.fakes.stages import STAGES, FakeEngine, nothing
 from tests.mesh import log_of, records_of, submit, until_ended, worker_process, working
 
 ALL_STEPS = [
@@ -95,7 +95,7 @@ async def test_stages_overlap_but_events_keep_their_order(redis: Redis, settings
             translated.set()
 
     async with AsyncExitStack() as workers:
-        for name, do in ((StageName.ASR, speak), (StageName.TRANSLATE, translate), (StageName.NLP, lambda _: None)):
+        for name, do in ((StageName.ASR, speak), (StageName.TRANSLATE, translate), (StageName.NLP, nothing)):
             await workers.enter_async_context(working(STAGES[name], FakeEngine(do), settings))
         await submit(redis, "t", translation=True)
         log = await until_ended(redis, "t")
@@ -137,15 +137,23 @@ async def test_a_worker_that_stalls_longer_than_its_lease_is_shut_out(redis: Red
             asleep.set()
             wake.wait(10)
 
-    async with working(STAGES[StageName.NLP], FakeEngine(), settings):
-        async with working(STAGES[StageName.ASR], FakeEngine(sleep_once), settings):
-            await submit(redis, "t")
-            await wait_until(asleep.is_set, description="the first worker sleeps")
-            # The loop of this worker still turns, so its lease is taken away by hand, as a blocked loop would lose it.
-            async with working(STAGES[StageName.ASR], FakeEngine(), settings):
+    async with (
+        working(STAGES[StageName.NLP], FakeEngine(), settings),
+        working(STAGES[StageName.ASR], FakeEngine(sleep_once), settings),
+    ):
+        await submit(redis, "t")
+        await wait_until(asleep.is_set, description="the first worker sleeps")
+        # The loop of this worker still turns, so its lease is taken away by hand, as a blocked loop would lose it.
+        async with working(STAGES[StageName.ASR], FakeEngine(), settings):
+
+            async def taken_over() -> bool:
                 await redis.delete(keys.lease("t", StageName.ASR))
-                log = await until_ended(redis, "t")
-                wake.set()
+                await redis.publish(keys.wake(StageName.ASR), b"job:t")
+                return await redis.hget(keys.task("t"), "attempts:asr") == b"2"
+
+            await wait_until(taken_over, description="the second worker takes over")
+            log = await until_ended(redis, "t")
+            wake.set()
     assert await log_of(redis, "t") == log
     assert [event.step for event in log].count(Step.COMPLETED) == 1
 

@@ -1,0 +1,64 @@
+"""A task whose events a test publishes itself, in the way of the commit script."""
+
+import uuid
+from typing import Any, cast
+
+from shared import codec, events, keys, queue
+from shared.messages import Failure, Options, Segment, StageName, State, Step, TranscriptPart
+from shared.redis import Redis
+from shared.scripts import Limits, Scripts, Submission
+
+TTL_MS = 60_000
+
+
+class LiveTask:
+    """`log` holds the JSON of each event so far: event n is `log[n - 1]`."""
+
+    def __init__(self, redis: Redis) -> None:
+        self.task_id = uuid.uuid4().hex
+        self.log: list[bytes] = []
+        self._redis = redis
+        self._scripts = Scripts(redis, Limits(ttl_ms=TTL_MS, wait_ms=TTL_MS))
+
+    async def create(self) -> "LiveTask":
+        """The task, submitted and not yet begun."""
+        await self._scripts.submit(
+            Submission(
+                task_id=self.task_id,
+                route=(StageName.ASR, StageName.NLP),
+                options=Options(),
+                job=queue.stage_job(self.task_id),
+                blob=self.task_id,
+            )
+        )
+        return self
+
+    async def say(self, text: str = "", *, step: Step = Step.TRANSCRIPTION, aloud: bool = True) -> int:
+        """Append an event and publish it; not `aloud`, its message is lost on the way."""
+        number = len(self.log) + 1
+        part = TranscriptPart(transcript=text, segment=Segment(index=number, start=0, end=1, text=text))
+        event = codec.encode_json(events.make(self.task_id, step, partial=part))
+        self.log.append(event)
+        client = cast("Any", self._redis)
+        async with client.pipeline(transaction=True) as pipeline:
+            pipeline.xadd(keys.events(self.task_id), {"event": event}, id=f"{number}-0")
+            pipeline.pexpire(keys.events(self.task_id), TTL_MS)
+            pipeline.hset(keys.task(self.task_id), "events", number)
+            if step.terminal:
+                pipeline.hset(keys.task(self.task_id), "state", step.value)
+            if aloud:
+                pipeline.publish(keys.channel(self.task_id), b'{"id":"%d-0",' % number + event[1:])
+            await pipeline.execute()
+        return number
+
+    async def complete(self, *, aloud: bool = True) -> int:
+        """The last event of a task that went well."""
+        return await self.say(step=Step.COMPLETED, aloud=aloud)
+
+    async def cancel(self) -> None:
+        """End the task as the scripts do it."""
+        failure = Failure(code="cancelled", message="Cancelled.")
+        event = events.make_end(self.task_id, State.CANCELLED, failure)
+        await self._scripts.close(
+            self.task_id, State.CANCELLED, event=event, error=codec.encode_text(failure)
+        )
