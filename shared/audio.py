@@ -51,6 +51,9 @@ _TINY_BYTES = 256
 _MOST_FAILURES = 100
 """So often in a row reading may fail before the rest of the file is given up."""
 
+_LOUDEST = 8.0
+"""Mixing channels may exceed 1 a little; what exceeds this is no sound."""
+
 _PRIMING_SECONDS = 0.15
 """Encoders count their lead-in and padding, which decoders drop: so much may be missing from a sound file."""
 
@@ -114,6 +117,8 @@ class Windows(Iterator["Samples"]):
         """Whether anything of the file could not be decoded; final when the iteration has ended."""
         self.seconds = 0.0
         """How much has been decoded so far."""
+        self.claimed: float | None = None
+        """The length that the header tells, as in `AudioInfo.duration`; known with the first window."""
         self._sample_rate = sample_rate
         self._steps = self._decode(path, size)
 
@@ -125,6 +130,7 @@ class Windows(Iterator["Samples"]):
 
         with _opened(path) as (container, stream):
             frames = _Frames(container, stream)
+            self.claimed = _info(path, container, stream).duration
             pieces: list[Samples] = []
             held = 0
             for piece in _mono(frames, self._sample_rate):
@@ -211,7 +217,9 @@ def _arrays(frames: list[AudioFrame]) -> Iterator[Samples]:
     import numpy as np
 
     for frame in frames:
-        yield np.asarray(frame.to_ndarray(), dtype=np.float32).reshape(-1)
+        samples = np.asarray(frame.to_ndarray(), dtype=np.float32).reshape(-1)
+        # Float files may hold anything; one sample that is not a number would silence all that follows it.
+        yield np.clip(np.nan_to_num(samples), -_LOUDEST, _LOUDEST)
 
 
 @contextmanager

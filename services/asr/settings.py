@@ -1,0 +1,22 @@
+"""The settings of the asr service."""
+
+from shared.settings import StageSettings
+
+
+class Settings(StageSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the recogniser reads besides what every worker reads."""
+
+    asr_engine: str = "embedded"
+    """`embedded`: Whisper as WhisperX runs it. `light`: the same model and the same text without WhisperX around it;
+    it starts in a tenth of the time and in a tenth of the memory."""
+    asr_model: str = "whisper-base"
+    """A model of the pack by name, or the path of a folder with a Whisper model for CTranslate2."""
+    asr_device: str = "cpu"
+    """`cpu` or `cuda`."""
+    asr_compute_type: str = "int8"
+    """Precision: `int8` is the fastest on processors, `float16` on graphics cards."""
+    asr_batch_size: int = 4
+    """Stretches of up to 30 s that are transcribed at once. More is faster on a graphics card only; 4 keep one call,
+    and so the wait for a cancelled task, within seconds on two processors."""
+    asr_beam_size: int = 5
+    """Hypotheses that are followed. Whisper's own default; 1 is faster and makes more mistakes."""
