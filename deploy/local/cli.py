@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from deploy.local.child import ChildDied
 from shared.errors import MeshError, ModelMissing, SettingsError
 from shared.messages import StageName
 from shared.settings import BaseSettings, load
@@ -32,6 +33,8 @@ def _status(error: MeshError) -> int:
             return 2
         case ModelMissing():
             return 3
+        case ChildDied(status=2 | 3 as status):  # a service had the same to say
+            return status
         case _:
             return 1
 

@@ -41,7 +41,7 @@ async def run(url: str, order: Order, *, as_json: bool) -> int:
                     else:
                         screen.show(line)
     except MeshError as error:
-        tell(f"{error.message} ({error.code})")
+        tell(f"voxmesh: {error.message} ({error.code})")
         return 1
     return 0 if step is Step.COMPLETED else 1
 

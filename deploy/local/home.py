@@ -4,6 +4,7 @@ import fcntl
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 
 from shared.errors import SettingsError
 
@@ -13,6 +14,14 @@ def default_home(environ: Mapping[str, str]) -> Path:
     if chosen := environ.get("VOXMESH_HOME"):
         return Path(chosen).expanduser().absolute()
     return Path(environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser().absolute() / "voxmesh"
+
+
+def write_environ(home: Path, environ: Mapping[str, str]) -> Path:
+    """A file that a shell reads, for whoever wants to look into a mesh that runs. It holds Redis' password."""
+    path = home / "env"
+    path.touch(mode=0o600)
+    path.write_text("".join(f"export {name}={quote(value)}\n" for name, value in environ.items()))
+    return path
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import msgspec
 
 from deploy.local import readiness
 from deploy.local.child import Child, ChildDied, Command, Tell
+from deploy.local.home import write_environ
 from deploy.local.port import address, check_port, free_port, reachable
 from deploy.local.redis_server import make_server
 from shared.messages import StageName
@@ -88,7 +89,9 @@ class Mesh:
             (self._plan.home / folder).mkdir(exist_ok=True)
         if not (self._plan.environ.get("REDIS_URL") or self._plan.environ.get("REDIS_HOST")):
             await self._start_redis()
-        environ = self._service_environ()
+        addresses = self._addresses()
+        write_environ(self._plan.home, addresses)
+        environ = {**self._plan.environ, **addresses, "PYTHONUNBUFFERED": "1"}
         strangers = await self._alive(readiness.registered_workers(environ))
         commands = {"gateway": python_module("services.gateway.app"), **self._plan.workers}
         for name, argv in commands.items():
@@ -111,6 +114,7 @@ class Mesh:
 
     async def stop(self) -> None:
         """Stop everything within ten seconds."""
+        (self._plan.home / "env").unlink(missing_ok=True)
         services = (child.stop(seconds=SERVICES_STOP_SECONDS) for child in self._services)
         try:
             await asyncio.gather(*services)
@@ -132,22 +136,20 @@ class Mesh:
             else:
                 return
 
-    def _service_environ(self) -> Mapping[str, str]:
-        plan = self._plan
-        own = {"REDIS_URL": self.redis_url} if self.redis_url else {}
+    def _addresses(self) -> Mapping[str, str]:
+        """What ties the services to this mesh; of the folders and limits, the environment's own come first."""
+        home, given = self._plan.home, self._plan.environ
         defaults = {
-            "BLOB_URL": (plan.home / "blobs").as_uri(),
-            "SPOOL_DIR": str(plan.home / "spool"),
+            "BLOB_URL": (home / "blobs").as_uri(),
+            "SPOOL_DIR": str(home / "spool"),
             "DRAIN_SECONDS": LAST_WORDS_SECONDS,
             "SHUTDOWN_SECONDS": LAST_WORDS_SECONDS,
         }
         return {
-            **defaults,
-            **{name: value for name, value in plan.environ.items() if value},
-            **own,
-            "HOST": plan.host,
-            "PORT": str(plan.port),
-            "PYTHONUNBUFFERED": "1",
+            **{name: given.get(name) or value for name, value in defaults.items()},
+            **({"REDIS_URL": self.redis_url} if self.redis_url else {}),
+            "HOST": self._plan.host,
+            "PORT": str(self._plan.port),
         }
 
     def _child(self, command: Command) -> Child:

@@ -64,9 +64,9 @@ class Screen:
         self._progress.update(self._bar, completed=event.progress, description=event.message)
         self._print(_row(event))
         for warning in event.warnings:
-            self._print(Text(f"{'':27} {warning.message}", style="yellow"))
+            self._print(Text(f"{'':30} {warning.message}", style="yellow"))
         if event.error:
-            self._print(Text(f"{'':27} {event.error.message} ({event.error.code})", style="red"))
+            self._print(Text(f"{'':30} {event.error.message} ({event.error.code})", style="red"))
         if event.step is Step.COMPLETED and event.partial_result:
             self._progress.stop()
             for part in _report(codec.decode_result(event.partial_result)):
@@ -78,7 +78,7 @@ class Screen:
 
 def _row(event: Event) -> Text:
     style = _STYLES.get(event.step, "bold" if event.step.endswith("_complete") else "")
-    row = Text.assemble((f"{event.progress:3d} % ", "green"), (f"{event.step:23}", style))
+    row = Text.assemble((f"{event.progress:3d} % ", "green"), (f"{event.step:24}", style))
     if event.step in (Step.TRANSCRIPTION, Step.TRANSLATION) and event.partial_result:
         segment = _decode_part(event.partial_result).segment
         if segment is not None:

@@ -1,0 +1,176 @@
+"""The mesh on one machine: starts whole, lives through the death of its parts, ends without a trace, keeps its data."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from deploy.local.home import claimed
+from deploy.local.stream import Line, Order, follow, open_client, submit
+from shared.messages import Step
+from tests.conftest import wait_until
+from tests.local_mesh import ROOT, LocalMesh, local_mesh
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def order(recording: Path) -> Order:
+    return Order(file=recording, language="en", target_language="pt")
+
+
+async def through(url: str, recording: Path) -> list[Line]:
+    """All events of one task."""
+    async with open_client(url) as http:
+        return [line async for line in follow(http, await submit(http, order(recording)))]
+
+
+def alive(pids: Sequence[int]) -> list[int]:
+    """Those of the processes that still run."""
+    return [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
+
+
+def voxmesh(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """The command, run to its end."""
+    command = [sys.executable, "-m", "deploy.local.cli", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **environ}, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_ctrl_c_stops_everything(tmp_path: Path) -> None:
+    """After Ctrl-C the mesh has ended with 0 within ten seconds, and no process of it is left."""
+    with local_mesh(tmp_path) as mesh:
+        assert len(mesh.pids) == 6
+        assert alive(list(mesh.pids.values())) == list(mesh.pids.values())
+        assert mesh.stop() == 0
+        assert alive(list(mesh.pids.values())) == []
+
+
+async def test_no_process_outlives_a_mesh_that_is_killed(tmp_path: Path) -> None:
+    """The kernel ends every part when the mesh itself is killed outright."""
+    with local_mesh(tmp_path) as mesh:
+        mesh.process.kill()
+        mesh.process.wait()
+        await wait_until(lambda: not alive(list(mesh.pids.values())), description="all parts are gone")
+
+
+async def test_parts_that_die_are_started_again(tmp_path: Path, recording: Path) -> None:
+    """After a worker, the gateway and Redis were killed, a task goes through the mesh as before."""
+    with local_mesh(tmp_path) as mesh:
+        for name in ("asr", "gateway", "redis"):
+            os.kill(mesh.pids[name], signal.SIGKILL)
+            await wait_until(lambda: answers(mesh), description=f"the mesh is ready again without its first {name}")
+        lines = await through(mesh.url, recording)
+    assert lines[-1].event.step is Step.COMPLETED
+
+
+async def answers(mesh: LocalMesh) -> bool:
+    async with httpx.AsyncClient(base_url=mesh.url) as http:
+        try:
+            return (await http.get("/health/ready")).is_success
+        except httpx.TransportError:
+            return False
+
+
+async def test_tasks_survive_a_restart(tmp_path: Path, recording: Path) -> None:
+    """A mesh that is started again in the same folder has the tasks of the last one, and takes new ones."""
+    with local_mesh(tmp_path) as mesh:
+        before = await through(mesh.url, recording)
+    with local_mesh(tmp_path) as mesh:
+        async with open_client(mesh.url) as http:
+            after = [line async for line in follow(http, before[0].event.task_id)]
+        again = await through(mesh.url, recording)
+    assert after == before
+    assert again[-1].event.step is Step.COMPLETED
+
+
+async def test_a_client_lives_through_the_loss_of_the_gateway(tmp_path: Path, recording: Path) -> None:
+    """A stream that breaks off goes on behind the last event that came: nothing is missing, nothing comes twice."""
+    with local_mesh(tmp_path) as mesh:
+        async with open_client(mesh.url) as http:
+            task_id = await submit(http, order(recording))
+            lines: list[Line] = []
+            async for line in follow(http, task_id):
+                if not lines:
+                    os.kill(mesh.pids["gateway"], signal.SIGKILL)
+                lines.append(line)
+            whole = [line async for line in follow(http, task_id)]
+    assert lines == whole
+
+
+def test_the_demo_prints_the_stream(mesh_url: str, recording: Path) -> None:
+    """The demo shows every step of the guide with its percentage, in order, also where there is no terminal."""
+    done = voxmesh("demo", str(recording), "--url", mesh_url)
+    steps = re.findall(r"^ *(\d+) % +(\w+)", done.stdout, flags=re.MULTILINE)
+    shown = list(dict.fromkeys((step, int(percent)) for percent, step in steps if not step.startswith("trans")))
+    assert done.returncode == 0, done.stderr
+    assert [item for item in shown if item[0] != "queued"] == [
+        ("started", 5),
+        ("ner", 60),
+        ("ner_complete", 65),
+        ("classification", 70),
+        ("classification_complete", 75),
+        ("summarization", 80),
+        ("summarization_complete", 85),
+        ("insights", 90),
+        ("insights_complete", 95),
+        ("completed", 100),
+    ]
+    assert "Sentence 1. Sentence 2. Sentence 3." in done.stdout
+
+
+def test_the_demo_prints_json_lines(mesh_url: str, recording: Path) -> None:
+    """With --json, standard output is one event a line and nothing else."""
+    done = voxmesh("demo", str(recording), "--url", mesh_url, "--json")
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert events[-1]["step"] == "completed"
+    assert {event["task_id"] for event in events} == {events[0]["task_id"]}
+
+
+def test_the_demo_fails_with_the_reason(mesh_url: str, tmp_path: Path) -> None:
+    """A file that is no recording is refused in a sentence, and the status is 1."""
+    text = tmp_path / "letter.wav"
+    text.write_text("Dear Sir or Madam,\n" * 100)
+    done = voxmesh("demo", str(text), "--url", mesh_url)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(r"voxmesh: [A-Z].* \(unsupported_media\)\n", done.stderr), done.stderr
+
+
+def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    """`up` on a port in use says so in one line and exits with 2."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        done = voxmesh("up", "--port", port, VOXMESH_HOME=str(tmp_path))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"voxmesh: PORT: another program uses {port} on 127.0.0.1; choose another\n"
+
+
+def test_two_meshes_do_not_share_a_folder(tmp_path: Path) -> None:
+    """`up` in the folder of a mesh that runs is refused with 2."""
+    with claimed(tmp_path):
+        done = voxmesh("up", "--port", "0", VOXMESH_HOME=str(tmp_path))
+    assert done.returncode == 2
+    assert "another mesh runs" in done.stderr
+
+
+def test_a_redis_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """`up` with a REDIS_URL that nobody answers says so and exits with 2, instead of waiting for ever."""
+    done = voxmesh("up", "--port", "0", VOXMESH_HOME=str(tmp_path), REDIS_URL="redis://127.0.0.1:1/0")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("voxmesh: REDIS_URL: Redis does not answer")
+
+
+def test_a_missing_model_stops_the_start(tmp_path: Path) -> None:
+    """Without models `up` ends with 3 and the line that says what to do, and leaves nothing behind."""
+    done = voxmesh("up", "--port", "0", VOXMESH_HOME=str(tmp_path), MODELS_DIR=str(tmp_path / "none"))
+    assert done.returncode == 3
+    assert "voxmesh models pull" in done.stderr
