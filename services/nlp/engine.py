@@ -1,0 +1,112 @@
+"""Which model does which part, by the settings. Each model has a module of its own beside this one, because three parts
+with two kinds of model each do not fit on a page; all of them import their libraries in `load` and not before."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+from services.nlp import stage
+from services.nlp._minilm import Encoder, MiniLmSummary, MiniLmTopics
+from services.nlp._spacy import SpacyEntities
+from services.nlp.settings import Settings
+from services.nlp.stage import Found
+from shared.errors import SettingsError
+from shared.messages import Topic
+
+T = TypeVar("T")
+
+
+def make_engine(settings: Settings) -> stage.Engine:
+    """The engine that the settings ask for, not loaded yet. Raises `SettingsError` naming the variable."""
+    encoder = Encoder(settings)
+    return NlpEngine(
+        settings,
+        entities=_choose("NLP_ENTITIES_ENGINE", settings.nlp_entities_engine, {"embedded": SpacyEntities})(settings),
+        topics=_choose("NLP_TOPICS_ENGINE", settings.nlp_topics_engine, {"embedded": MiniLmTopics})(encoder),
+        summary=_choose("NLP_SUMMARY_ENGINE", settings.nlp_summary_engine, {"embedded": MiniLmSummary})(encoder),
+    )
+
+
+def _choose(variable: str, name: str, choices: Mapping[str, T]) -> T:
+    if name not in choices:
+        raise SettingsError(f"{variable}: there is no engine {name!r}; choose from {', '.join(choices)}")
+    return choices[name]
+
+
+class Part(Protocol):
+    """What entities, topics and summary have in common."""
+
+    @property
+    def languages(self) -> Collection[str]:
+        """ISO 639 codes; empty for all."""
+        ...
+
+    def load(self) -> None: ...
+
+    def describe(self) -> dict[str, Any]: ...
+
+
+class EntityFinder(Part, Protocol):
+    @property
+    def labels(self) -> Sequence[str]:
+        """Empty when any word will do."""
+        ...
+
+    def finds(self, label: str) -> bool: ...
+
+    def find(self, texts: Sequence[str], labels: Sequence[str]) -> list[list[Found]]: ...
+
+
+class TopicScorer(Part, Protocol):
+    def score(self, texts: Sequence[str], labels: Sequence[str]) -> list[Topic]: ...
+
+
+class Summariser(Part, Protocol):
+    def summarise(self, texts: Sequence[str]) -> str | None: ...
+
+
+class NlpEngine:
+    """Three models behind the one engine of the stage; `stage.Engine` says what its methods promise."""
+
+    def __init__(self, settings: Settings, *, entities: EntityFinder, topics: TopicScorer, summary: Summariser) -> None:
+        self._entities = entities
+        self._topics = topics
+        self._summary = summary
+        self.default_entity_labels: Sequence[str] = _listed(settings.nlp_entity_labels)
+        self.default_topics: Sequence[str] = _listed(settings.nlp_topics)
+        self.entity_labels = entities.labels
+        self.entity_languages = entities.languages
+        self.topic_languages = topics.languages
+        self.summary_languages = summary.languages
+
+    def load(self) -> None:
+        for part in (self._entities, self._topics, self._summary):
+            part.load()
+
+    def warm_up(self) -> None:
+        text = "Ada Lovelace met Charles Babbage in London on 5 June 1833. " * 8
+        self.entities([text], self.default_entity_labels)
+        self.topics([text], self.default_topics)
+        self.summary([text])
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "entities": self._entities.describe() | {"default_labels": list(self.default_entity_labels)},
+            "topics": self._topics.describe() | {"default_labels": list(self.default_topics)},
+            "summary": self._summary.describe(),
+        }
+
+    def finds(self, label: str) -> bool:
+        return self._entities.finds(label)
+
+    def entities(self, texts: Sequence[str], labels: Sequence[str]) -> list[list[Found]]:
+        return self._entities.find(texts, labels)
+
+    def topics(self, texts: Sequence[str], labels: Sequence[str]) -> list[Topic]:
+        return self._topics.score(texts, labels)
+
+    def summary(self, texts: Sequence[str]) -> str | None:
+        return self._summary.summarise(texts)
+
+
+def _listed(labels: str) -> list[str]:
+    return [label.strip() for label in labels.split(",") if label.strip()]

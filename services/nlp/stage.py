@@ -1,0 +1,221 @@
+"""Entities while segments come in; topics and a summary once the text is whole."""
+
+from collections.abc import Collection, Iterable, Sequence
+from itertools import chain
+from typing import Protocol
+
+import msgspec
+
+import shared.stage
+from shared.messages import (
+    Document,
+    Entities,
+    Entity,
+    Notice,
+    Options,
+    Segment,
+    StageName,
+    Step,
+    Summary,
+    Topic,
+    Topics,
+)
+from shared.stage import Emit, Stage, Work
+
+SEGMENTS_PER_CALL = 32
+"""Bounds one turn on the engine's thread, which other tasks wait for: about a quarter of a second."""
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """One entity in one text: `text[start:end]` names it, `label` is as the caller wrote it, `score` is 0 to 1."""
+
+    start: int
+    end: int
+    label: str
+    score: float
+
+
+class Engine(shared.stage.Engine, Protocol):
+    """Finds entities, classifies and summarises. Languages are ISO 639 codes; an empty list stands for all."""
+
+    @property
+    def default_entity_labels(self) -> Sequence[str]: ...
+
+    @property
+    def default_topics(self) -> Sequence[str]: ...
+
+    @property
+    def entity_labels(self) -> Sequence[str]:
+        """The labels that entities can have; empty when any word will do."""
+        ...
+
+    @property
+    def entity_languages(self) -> Collection[str]: ...
+
+    @property
+    def topic_languages(self) -> Collection[str]: ...
+
+    @property
+    def summary_languages(self) -> Collection[str]: ...
+
+    def finds(self, label: str) -> bool:
+        """Whether entities of this kind can be found. Case does not matter."""
+        ...
+
+    def entities(self, texts: Sequence[str], labels: Sequence[str]) -> list[list[Found]]:
+        """The entities of each text, in order, none overlapping another; `labels` are distinct and can be found."""
+        ...
+
+    def topics(self, texts: Sequence[str], labels: Sequence[str]) -> list[Topic]:
+        """Every label with how well it fits the texts taken together, the best first."""
+        ...
+
+    def summary(self, texts: Sequence[str]) -> str | None:
+        """What the texts, read one after the other, say; never longer than they are. None when they hold no word."""
+        ...
+
+
+async def run(work: Work, engine: Engine, emit: Emit) -> Document:
+    """Adds `entities` to each segment, `topics` and `summary` to the document, and a warning for what was left out."""
+    labels, warnings = _entity_labels(work.options, engine)
+    emit.step(Step.NER)
+    async for batch in work.batches():
+        for start in range(0, len(batch), SEGMENTS_PER_CALL):
+            part = batch[start : start + SEGMENTS_PER_CALL]
+            await emit.segments(await _with_entities(work, engine, part, labels))
+    document = await work.document()
+    segments = tuple(segment for segment in work.written if segment.text.strip())
+
+    warnings += _left_out(segments, engine, work.options)
+    found = tuple(chain.from_iterable(segment.entities for segment in work.written))
+    emit.step(Step.NER_COMPLETE, Entities(entities=found), warnings)
+
+    emit.step(Step.CLASSIFICATION)
+    source = _Source(segments, document, engine.topic_languages, work.options)
+    topics: tuple[Topic, ...] = ()
+    if source.texts:
+        wanted = _distinct(work.options.topics) or engine.default_topics
+        topics = tuple(await work.compute(engine.topics, source.texts, wanted))
+    warnings += (notices := source.notices("topics_language", "The topics"))
+    emit.step(Step.CLASSIFICATION_COMPLETE, Topics(topics=topics), notices)
+
+    emit.step(Step.SUMMARIZATION)
+    source = _Source(segments, document, engine.summary_languages, work.options)
+    summary = await work.compute(engine.summary, source.texts) if source.texts else None
+    warnings += (notices := source.notices("summary_language", "The summary"))
+    emit.step(Step.SUMMARIZATION_COMPLETE, Summary(summary=summary), notices)
+
+    return msgspec.structs.replace(document, topics=topics, summary=summary, warnings=(*document.warnings, *warnings))
+
+
+STAGE = Stage(name=StageName.NLP, run=run)
+
+
+async def _with_entities(
+    work: Work, engine: Engine, segments: Sequence[Segment], labels: Sequence[str]
+) -> Sequence[Segment]:
+    readable = [
+        segment
+        for segment in segments
+        if segment.text.strip() and _reads(engine.entity_languages, segment.language or work.options.language)
+    ]
+    if not readable or not labels:
+        return segments
+    texts = [segment.text for segment in readable]
+    found = await work.compute(engine.entities, texts, labels)
+    entities = {
+        segment.index: tuple(_entity(segment, each) for each in of_segment)
+        for segment, of_segment in zip(readable, found, strict=True)
+    }
+    return [msgspec.structs.replace(segment, entities=entities.get(segment.index, ())) for segment in segments]
+
+
+def _entity(segment: Segment, found: Found) -> Entity:
+    return Entity(
+        text=segment.text[found.start : found.end],
+        label=found.label,
+        start=found.start,
+        end=found.end,
+        score=found.score,
+        segment=segment.index,
+    )
+
+
+def _entity_labels(options: Options, engine: Engine) -> tuple[Sequence[str], tuple[Notice, ...]]:
+    """The labels to look for, each in the form in which it was first given, and a warning about the others."""
+    wanted = _distinct(options.entity_labels) or engine.default_entity_labels
+    unknown = [label for label in wanted if not engine.finds(label)]
+    if not unknown:
+        return wanted, ()
+    message = (
+        f"Entities of these kinds cannot be found here: {', '.join(unknown)}. "
+        f"Choose from: {', '.join(engine.entity_labels)}."
+    )
+    return [label for label in wanted if label not in unknown], (_notice("unsupported_entity_label", message),)
+
+
+def _left_out(segments: Sequence[Segment], engine: Engine, options: Options) -> tuple[Notice, ...]:
+    """A warning when entities were not looked for in some segments, because of their language.
+
+    A translation is no way round: offsets count in the text that was spoken.
+    """
+    languages = [segment.language or options.language for segment in segments]
+    foreign = sorted({each for each in languages if each and not _reads(engine.entity_languages, each)})
+    if not foreign:
+        return ()
+    message = (
+        f"Entities are found in text of these languages: {', '.join(sorted(engine.entity_languages))}. "
+        f"Text in {', '.join(foreign)} was left out."
+    )
+    return (_notice("entities_language", message),)
+
+
+class _Source:
+    """What a model for `languages` reads of each segment: the text, the translation if that is what it knows, or else
+    the text all the same."""
+
+    def __init__(
+        self, segments: Sequence[Segment], document: Document, languages: Collection[str], options: Options
+    ) -> None:
+        self._languages = languages
+        self._foreign: set[str] = set()
+        translated = _reads(languages, document.target_language)
+        self.texts: list[str] = []
+        for segment in segments:
+            language = segment.language or options.language or document.language
+            text = segment.text
+            if language and not _reads(languages, language):
+                if translated and segment.translation:
+                    text = segment.translation
+                else:
+                    self._foreign.add(language)
+            self.texts.append(text)
+
+    def notices(self, code: str, subject: str) -> tuple[Notice, ...]:
+        """A warning when text had to be read in a language that the model was not made for."""
+        if not self._foreign:
+            return ()
+        known = ", ".join(sorted(self._languages))
+        message = (
+            f"{subject} may be poor: the model was made for {known}, and the text is in "
+            f"{', '.join(sorted(self._foreign))}. Ask for a translation to {known} to have that read instead."
+        )
+        return (_notice(code, message),)
+
+
+def _reads(languages: Collection[str], language: str | None) -> bool:
+    """Whether a model for `languages` may be given text in `language`; text of unknown language may be tried."""
+    return not languages or language is None or language.partition("-")[0].lower() in languages
+
+
+def _distinct(labels: Iterable[str]) -> Sequence[str]:
+    """The labels without blanks and without those that differ only in case from an earlier one."""
+    distinct: dict[str, str] = {}
+    for label in map(str.strip, labels):
+        if label:
+            distinct.setdefault(label.casefold(), label)
+    return list(distinct.values())
+
+
+def _notice(code: str, message: str) -> Notice:
+    return Notice(code=code, message=message, stage=StageName.NLP)
