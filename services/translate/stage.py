@@ -1,0 +1,172 @@
+"""Translates segments while they come in, sentence by sentence."""
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Protocol
+
+import msgspec
+
+import shared.stage
+from services.translate import _faithful
+from services.translate._faithful import Outcome
+from services.translate._layout import Layout, lay_out
+from shared.messages import Document, Notice, Segment, StageName, Step, Translation, TranslationPart
+from shared.stage import Emit, PartialText, Stage, Work
+
+SENTENCES_PER_CALL = 24
+"""Bounds one turn on the engine's thread, which other tasks wait for: about half a second."""
+
+Pair = tuple[str, str]
+"""ISO 639 codes of source and target."""
+
+
+class Translator(shared.stage.Engine, Protocol):
+    """Translates sentences between the languages that it knows."""
+
+    def pairs(self) -> Collection[Pair]:
+        """The pairs of languages on offer. Known before `load`."""
+        ...
+
+    def infer(self, sentences: Sequence[str], source: str, target: str) -> list[str]:
+        """The translations, in order. No sentence is blank, and the pair is one of `pairs`."""
+        ...
+
+
+async def run(work: Work, engine: Translator, emit: Emit) -> Document:
+    """Adds `translation` to each segment that can be translated, and a warning for what could not be done."""
+    target = work.options.target_language
+    assert target is not None, "a route with this stage has a target language"
+    task = _Task(work, engine, target)
+    async for batch in work.batches():
+        for group in _groups([task.planned(segment) for segment in batch]):
+            await emit.segments(await task.translate(group))
+    document = await work.document()
+    warnings = task.warnings()
+    texts = [segment.translation for segment in work.written if segment.translation is not None]
+    whole = " ".join(text for text in texts if text) if texts or not work.written else None
+    emit.step(Step.TRANSLATION_COMPLETE, Translation(translation=whole, target_language=target), warnings)
+    return msgspec.structs.replace(document, target_language=target, warnings=(*document.warnings, *warnings))
+
+
+class _Plan(msgspec.Struct, frozen=True):
+    """A segment and what is to be done with it. Without a layout its translation is `text`."""
+
+    segment: Segment
+    pair: Pair | None = None
+    layout: Layout | None = None
+    text: str | None = None
+
+    @property
+    def size(self) -> int:
+        return len(self.layout.sentences) if self.layout else 0
+
+
+class _Task:
+    """One attempt: what is asked of it, and what went wrong in it."""
+
+    def __init__(self, work: Work, engine: Translator, target: str) -> None:
+        self._work = work
+        self._engine = engine
+        self._pairs = frozenset(engine.pairs())
+        self._target = target
+        self._suspects = 0
+
+    def planned(self, segment: Segment) -> _Plan:
+        source = self._source(segment)
+        if source == self._target or not segment.text.strip():
+            return _Plan(segment, text=segment.text)
+        if source is None or (source, self._target) not in self._pairs:
+            return _Plan(segment)
+        return _Plan(segment, pair=(source, self._target), layout=lay_out(segment.text, source))
+
+    async def translate(self, plans: Sequence[_Plan]) -> list[Segment]:
+        """The segments of `plans` with their translations. One turn on the engine's thread per pair and call limit."""
+        sentences: dict[Pair, list[str]] = {}
+        for plan in plans:
+            if plan.pair and plan.layout:
+                sentences.setdefault(plan.pair, []).extend(plan.layout.sentences)
+        answers = {pair: iter(await self._outcomes(asked, pair)) for pair, asked in sentences.items()}
+        done: list[Segment] = []
+        for plan in plans:
+            text = plan.text
+            if plan.pair and plan.layout:
+                text = plan.layout.fill([next(answers[plan.pair]).text for _ in plan.layout.sentences])
+            done.append(msgspec.structs.replace(plan.segment, translation=text))
+        return done
+
+    async def _outcomes(self, sentences: Sequence[str], pair: Pair) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for start in range(0, len(sentences), SENTENCES_PER_CALL):
+            asked = sentences[start : start + SENTENCES_PER_CALL]
+            outcomes += await self._work.compute(_translate, asked, pair, self._engine)
+        self._suspects += sum(outcome.suspect for outcome in outcomes)
+        return outcomes
+
+    def warnings(self) -> list[Notice]:
+        """What the client has to know. Suspects of earlier attempts are not counted again."""
+        spoken = [segment for segment in self._work.written if segment.text.strip()]
+        sources = [self._source(segment) for segment in spoken]
+        notices: list[Notice] = []
+        if spoken and all(source == self._target for source in sources):
+            notices.append(_same_language(self._target))
+        missing = {source for source in sources if source != self._target and not self._offers(source)}
+        if missing:
+            notices.append(_no_model(missing, self._target, self._pairs))
+        if self._suspects:
+            notices.append(_suspect(self._suspects))
+        return notices
+
+    def _offers(self, source: str | None) -> bool:
+        return source is not None and (source, self._target) in self._pairs
+
+    def _source(self, segment: Segment) -> str | None:
+        return self._work.options.language or segment.language
+
+
+def _translate(sentences: Sequence[str], pair: Pair, engine: Translator) -> list[Outcome]:
+    source, target = pair
+    return _faithful.translate(sentences, lambda asked: engine.infer(asked, source, target))
+
+
+def _groups(plans: Sequence[_Plan]) -> Iterator[list[_Plan]]:
+    """`plans` in groups that fit one call, so that the first are written while the rest is at work."""
+    group: list[_Plan] = []
+    for plan in plans:
+        if group and sum(one.size for one in group) + plan.size > SENTENCES_PER_CALL:
+            yield group
+            group = []
+        group.append(plan)
+    if group:
+        yield group
+
+
+def _same_language(target: str) -> Notice:
+    message = f"The text is in '{target}' already; it stands as its own translation."
+    return Notice(code="same_language", message=message, stage=StageName.TRANSLATE)
+
+
+def _no_model(sources: Collection[str | None], target: str, pairs: Collection[Pair]) -> Notice:
+    offered = ", ".join(f"{source} to {into}" for source, into in sorted(pairs))
+    known = sorted(source for source in sources if source)
+    if known:
+        problem = f"There is no model for {' and '.join(f'{source} to {target}' for source in known)}."
+    else:
+        problem = "The language of the text is not known, so it was not translated: name it with `language`."
+    message = f"{problem} On offer: {offered}."
+    return Notice(code="no_translation_model", message=message, stage=StageName.TRANSLATE)
+
+
+def _suspect(count: int) -> Notice:
+    what = "One sentence" if count == 1 else f"{count} sentences"
+    message = f"{what} could not be translated with confidence; the original wording was kept, at least in part."
+    return Notice(code="translation_suspect", message=message, stage=StageName.TRANSLATE)
+
+
+def _part(text: str, segment: Segment) -> TranslationPart:
+    return TranslationPart(translation=text, segment=segment)
+
+
+STAGE = Stage(
+    name=StageName.TRANSLATE,
+    run=run,
+    partial=PartialText(step=Step.TRANSLATION, text=lambda segment: segment.translation, part=_part),
+)
