@@ -67,8 +67,8 @@ def _language(given: Mapping[str, str], name: str) -> str | None:
         return None
     try:
         return normalise(text)
-    except (Permanent, ValueError) as error:
-        raise _refusal(name, "must be a language, such as en, pt-BR or german") from error
+    except Permanent as error:
+        raise Problem(400, error.code, f"The field '{name}': {error.message}", field=name) from error
 
 
 def _labels(given: Mapping[str, str], name: str) -> tuple[str, ...]:

@@ -32,11 +32,11 @@ POLL_SECONDS = 1.0
 class Cursor:
     """One client's place in the events of a task."""
 
-    __slots__ = ("_epoch", "_hub", "_last", "_news", "_number", "_topic", "_waiter", "closed")
+    __slots__ = ("_epoch", "_hub", "_last", "_news", "_number", "_waiter", "closed", "topic")
 
     def __init__(self, hub: "Hub", topic: Topic, number: int) -> None:
         self._hub = hub
-        self._topic = topic
+        self.topic = topic
         self._number = number
         self._last: Frame | None = None
         self._epoch = 0
@@ -51,7 +51,7 @@ class Cursor:
         deadline = loop.time() + patience
         while not self.closed:
             self._news = False
-            frames = self._topic.after(self._number) if self._certain else None
+            frames = self.topic.after(self._number) if self._certain else None
             if frames is None:
                 frames = await self._read(deadline)
             if frames:
@@ -75,18 +75,18 @@ class Cursor:
         """Leave. Takes effect at once and awaits nothing, so that it cannot be interrupted."""
         self.closed = True
         self.wake()
-        self._hub.leave(self, self._topic)
+        self._hub.leave(self, self.topic)
 
     @property
     def _certain(self) -> bool:
-        return self._topic.live and self._epoch == self._topic.epoch
+        return self.topic.live and self._epoch == self.topic.epoch
 
     async def _read(self, deadline: float) -> Sequence[Frame]:
         # Only what is published after the confirmation arrives by itself: a read begun before it proves nothing.
-        epoch = self._topic.epoch if self._topic.live else 0
+        epoch = self.topic.epoch if self.topic.live else 0
         try:
             async with asyncio.timeout_at(deadline):
-                frames = await self._hub.backlog.read(self._topic.task_id, self._number, last=self._last)
+                frames = await self._hub.backlog.read(self.topic.task_id, self._number, last=self._last)
         except AWAY:  # a timeout is one of them
             return ()
         self._epoch = epoch if len(frames) < BATCH else 0

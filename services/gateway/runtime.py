@@ -3,10 +3,9 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Annotated
 
 import msgspec
-from litestar.params import Dependency
+from litestar.di import NamedDependency
 
 from services.gateway import uploads
 from services.gateway.hub import Hub
@@ -27,7 +26,7 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
     intake: Intake
 
 
-Injected = Annotated[Runtime, Dependency(skip_validation=True)]
+Injected = NamedDependency[Runtime]
 """How a handler asks for the runtime."""
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from litestar import Request, get, post
-from litestar.params import Parameter
+from litestar.params import FromPath, HeaderParameter, QueryParameter
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from services.gateway import frames
@@ -20,7 +20,7 @@ RETRY_MILLISECONDS = 2_000
 
 LastEventId = Annotated[
     str | None,
-    Parameter(header="Last-Event-ID", description="The id of the last event that the client has had."),
+    HeaderParameter(name="Last-Event-ID", description="The id of the last event that the client has had."),
 ]
 
 _HEADERS = {
@@ -92,7 +92,7 @@ async def submit_and_stream(request: Request[Any, Any, Any], runtime: Injected) 
 )
 async def stream(
     runtime: Injected,
-    task_id: Annotated[str, Parameter(description="The task to watch.")] = "",
+    task_id: Annotated[str, QueryParameter(description="The task to watch.")] = "",
     last_event_id: LastEventId = None,
 ) -> ASGIApp:
     """Streams the events of a task from its start, or from behind the event that `Last-Event-ID` names, to its end.
@@ -112,7 +112,7 @@ async def stream(
     tags=["streams"],
 )
 async def task_events(
-    task_id: str,
+    task_id: FromPath[str],
     runtime: Injected,
     last_event_id: LastEventId = None,
 ) -> ASGIApp:

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response, get, post
+from litestar.params import FromPath
 
 from services.gateway.openapi import FormOperation, refusals
 from services.gateway.problems import Problem
@@ -75,7 +76,7 @@ async def submit_task(request: Request[Any, Any, Any], runtime: Injected) -> Res
 
 
 @get("/audio/tasks/{task_id:str}", summary="How a task stands", responses=refusals(404, 503), tags=["tasks"])
-async def task_state(task_id: str, runtime: Injected) -> TaskState:
+async def task_state(task_id: FromPath[str], runtime: Injected) -> TaskState:
     """State, step and progress of a task; when it has failed, why."""
     task = await find(runtime.redis, task_id)
     return TaskState(

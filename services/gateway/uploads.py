@@ -8,7 +8,7 @@ import re
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from io import FileIO
 from pathlib import Path
 from typing import Any, cast
@@ -67,27 +67,25 @@ async def received(
     if int(request.headers.get("content-length") or 0) > limit + _SLACK_BYTES:
         raise _too_large(limit)
     path = spool_dir / f"upload-{uuid.uuid4().hex}"
+    parser = PushMultipartParser(boundary, max_segment_count=_PARTS, max_header_size=_HEADER_BYTES)
     try:
-        with await asyncio.to_thread(FileIO, path, "xb") as file:
-            reader = _Reader(file, fields=fields, limit=limit)
-            parser = PushMultipartParser(boundary, max_segment_count=_PARTS, max_header_size=_HEADER_BYTES)
-            total = 0
-            async for chunk in _body(request):
-                total += len(chunk)
-                if total > limit + _SLACK_BYTES:
-                    raise _too_large(limit)
-                reader.feed(parser, chunk)
-                if reader.pending >= _WRITE_BYTES:
-                    await asyncio.to_thread(reader.write)
-            parser.close()
-            await asyncio.to_thread(reader.write)
-        yield Form(reader.fields, Upload(path, reader.file_name()))
-    except MultipartError as error:
-        raise Problem(400, "bad_form", "The form is damaged or incomplete.") from error
-    except OSError as error:
-        raise unavailable("The recording cannot be stored at the moment.", code="storage_unavailable") from error
+        try:
+            with await asyncio.to_thread(FileIO, path, "xb") as file:
+                reader = _Reader(parser, file, fields=fields, limit=limit)
+                async for chunk in _body(request):
+                    if reader.feed(chunk) >= _WRITE_BYTES:
+                        await asyncio.to_thread(reader.write)
+                await asyncio.to_thread(reader.write)
+                form = Form(reader.fields, Upload(path, reader.close()))
+        except MultipartError as error:
+            raise Problem(400, "bad_form", "The form is damaged or incomplete.") from error
+        except OSError as error:
+            detail = "The recording cannot be stored at the moment. Please try again later."
+            raise unavailable(detail, code="storage_unavailable") from error
+        yield form
     finally:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink()
 
 
 def sweep(spool_dir: Path) -> None:
@@ -101,21 +99,25 @@ def sweep(spool_dir: Path) -> None:
 class _Reader:
     """Sorts the parts of a form into text fields and the file."""
 
-    def __init__(self, file: FileIO, *, fields: frozenset[str], limit: int) -> None:
+    def __init__(self, parser: PushMultipartParser, file: FileIO, *, fields: frozenset[str], limit: int) -> None:
         self.fields: dict[str, str] = {}
-        self.pending = 0
+        self._parser = parser
         self._file = file
         self._known = fields
         self._limit = limit
+        self._received = 0
         self._size = 0
         self._name: str | None = None
         self._field: str | None = None
-        self._chunks: list[bytes] = []
+        self._pending: list[bytes] = []
         self._text = bytearray()
 
-    def feed(self, parser: PushMultipartParser, chunk: bytes) -> None:
-        """Take in the next piece of the body."""
-        for event in parser.parse(chunk):
+    def feed(self, chunk: bytes) -> int:
+        """Take in the next piece of the body. Answers how many bytes wait to be written."""
+        self._received += len(chunk)
+        if self._received > self._limit + _SLACK_BYTES:
+            raise _too_large(self._limit)
+        for event in self._parser.parse(chunk):
             match event:
                 case MultipartSegment():
                     self._begin(event)
@@ -123,17 +125,18 @@ class _Reader:
                     self._end()
                 case _:
                     self._take(bytes(event))
+        return sum(map(len, self._pending))
 
     def write(self) -> None:
         """Write to the file what has come for it."""
-        data = memoryview(b"".join(self._chunks))
-        self._chunks.clear()
-        self.pending = 0
+        data = memoryview(b"".join(self._pending))
+        self._pending.clear()
         while data:
             data = data[self._file.write(data) :]
 
-    def file_name(self) -> str:
-        """The name of the file that came. Raises `Problem` when none did."""
+    def close(self) -> str:
+        """The name of the file, now that the form is whole. Raises `Problem` when there was none."""
+        self._parser.close()
         if self._name is not None and (self._size or self._name):
             return self._name[:_NAME_CHARACTERS]
         raise Problem(
@@ -177,8 +180,7 @@ class _Reader:
             self._size += len(data)
             if self._size > self._limit:
                 raise _too_large(self._limit)
-            self._chunks.append(data)
-            self.pending += len(data)
+            self._pending.append(data)
             return
         self._text += data
         if len(self._text) > _FIELD_BYTES:

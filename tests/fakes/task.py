@@ -59,6 +59,4 @@ class LiveTask:
         """End the task as the scripts do it."""
         failure = Failure(code="cancelled", message="Cancelled.")
         event = events.make_end(self.task_id, State.CANCELLED, failure)
-        await self._scripts.close(
-            self.task_id, State.CANCELLED, event=event, error=codec.encode_text(failure)
-        )
+        await self._scripts.close(self.task_id, State.CANCELLED, event=event, error=codec.encode_text(failure))
