@@ -15,9 +15,9 @@ from redis import Redis as BlockingRedis
 from shared import keys
 from shared.redis import Redis, client, open_pool
 from shared.settings import BaseSettings
-from tests.local_mesh import mesh_url, recording
+from tests.local_mesh import mesh_url, recording, whole_mesh
 
-__all__ = ["mesh_url", "recording"]
+__all__ = ["mesh_url", "recording", "whole_mesh"]
 
 
 def free_port() -> int:

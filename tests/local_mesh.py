@@ -26,6 +26,7 @@ class LocalMesh(msgspec.Struct, frozen=True, kw_only=True):
     """A mesh that runs. `pids` are its processes by name."""
 
     url: str
+    home: Path
     pids: Mapping[str, int]
     process: subprocess.Popen[str]
 
@@ -49,7 +50,7 @@ def local_mesh(home: Path, environ: Mapping[str, str] | None = None) -> Generato
         try:
             ready = out.readline().split()
             assert ready[:1] == ["ready"], f"the mesh did not start: {ready}"
-            yield LocalMesh(url=ready[1], pids=json.loads(out.readline()), process=process)
+            yield LocalMesh(url=ready[1], home=home, pids=json.loads(out.readline()), process=process)
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
@@ -57,10 +58,16 @@ def local_mesh(home: Path, environ: Mapping[str, str] | None = None) -> Generato
 
 
 @pytest.fixture(scope="session")
-def mesh_url(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
-    """Where the gateway of a whole mesh with fake stages is; one mesh for all tests of a process."""
+def whole_mesh(tmp_path_factory: pytest.TempPathFactory) -> Generator[LocalMesh]:
+    """A whole mesh with fake stages; one for all tests of a process."""
     with local_mesh(tmp_path_factory.mktemp("mesh")) as started:
-        yield started.url
+        yield started
+
+
+@pytest.fixture(scope="session")
+def mesh_url(whole_mesh: LocalMesh) -> str:
+    """Where its gateway is."""
+    return whole_mesh.url
 
 
 @pytest.fixture(scope="session")

@@ -36,7 +36,7 @@ class RedisServer(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def url(self) -> str:
-        return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
+        return f"redis://default:{self.password}@127.0.0.1:{self.port}/0"
 
     def command(self, environ: Mapping[str, str]) -> Command:
         """The process to start. The configuration goes in on standard input: it holds the password."""
