@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from typing import cast
 
 import msgspec
 import sentencex
@@ -14,7 +15,10 @@ MOST_CHARACTERS = 600
 """The same for scripts that put no spaces between words."""
 
 # The names of this library come from its native half, which has no types.
-_segment: Callable[[str, str], Sequence[str]] = sentencex.segment  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+_segment = cast(
+    "Callable[[str, str], Sequence[str]]",
+    sentencex.segment,  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+)
 
 _PAUSE = re.compile(r"[,;:，、；：—–][\"'”’)]*$")
 
