@@ -22,6 +22,10 @@ SOURCE = "source"
 """In place of a stage's name: the input stream of a task that starts with text."""
 
 
+LEASE_PREFIX = "arq:in-progress:"
+"""What the leases of all stages begin with."""
+
+
 def channel(task_id: str) -> str:
     """Pub/sub channel: each event as JSON with its id in front, the moment it happens. The public name."""
     return f"audio_stream:{task_id}"
@@ -74,7 +78,7 @@ def job(task_id: str, stage: StageName) -> str:
 
 def lease(task_id: str, stage: StageName) -> str:
     """String, arq's in-progress mark. It is our lease: short, renewed while the attempt lives. TTL: the lease."""
-    return f"arq:in-progress:{job_id(task_id, stage)}"
+    return LEASE_PREFIX + job_id(task_id, stage)
 
 
 def worker_health(stage: StageName, worker_id: str) -> str:

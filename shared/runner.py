@@ -147,12 +147,12 @@ class Runner(msgspec.Struct, frozen=True, kw_only=True):
             lease_ms = int(self.settings.lease_seconds * 1000)
             try:
                 while True:
+                    await asyncio.sleep(self.settings.lease_seconds / _LEASE_RENEWALS)
                     await persist(
                         lambda: self.surroundings.scripts.renew(
                             task_id, self.stage.name, token=claim.token, lease_ms=lease_ms
                         )
                     )
-                    await asyncio.sleep(self.settings.lease_seconds / _LEASE_RENEWALS)
             except (Superseded, Closed) as end:
                 lost.append(end)
                 body.cancel()

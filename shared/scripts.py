@@ -17,8 +17,12 @@ from shared.redis import Redis
 
 _SOURCES = {
     name: files("shared").joinpath("lua", f"{name}.lua").read_bytes()
-    for name in ("submit", "claim", "commit", "renew", "release", "close")
+    for name in ("submit", "take", "claim", "commit", "renew", "release", "close")
 }
+
+
+_LOOK_AT = 10_000
+"""How many jobs of a queue a worker looks through for a free one: more than a fleet ever has in hand."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,6 +157,12 @@ class Scripts:
             submission.job,
             *submission.records,
         )
+
+    async def take(self, stage: StageName, *, count: int, lease_ms: int) -> list[tuple[str, int]]:
+        """Lease up to `count` jobs of the stage that are due: their ids and when they were due (ms)."""
+        request = {"count": count, "lease_ms": lease_ms, "lease_prefix": keys.LEASE_PREFIX, "look_at": _LOOK_AT}
+        taken = await self._call("take", [keys.queue(stage)], request)
+        return [(job_id.decode(), int(score)) for job_id, score in zip(taken[::2], taken[1::2], strict=True)]
 
     async def claim(self, task_id: str, stage: StageName, *, worker: str, max_attempts: int) -> Claim:
         """Begin an attempt; the one before is shut out. Raises `AlreadyDone` or `Exhausted`."""

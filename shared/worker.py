@@ -4,7 +4,7 @@ The only file that imports arq's Worker. What differs from arq's own (see its `w
 
 - its in-progress mark is our lease: as short as `lease_seconds`, renewed by the attempt, so that a killed worker's job
   is picked up when the lease lapses rather than after the longest job limit;
-- its poll waits for a wake-up, not for half a second;
+- its poll waits for a wake-up, not for half a second, and takes all it can in one script;
 - a lost connection interrupts its main loop instead of ending the process;
 - attempts are counted by the task's own record, so its retry limit is out of the way.
 """
@@ -89,9 +89,25 @@ class StageWorker(Worker):
                 log.warning("queue_unreachable", error=str(error))
                 await pauses.wait()
 
-    async def start_jobs(self, job_ids: list[bytes]) -> None:
-        """Leave out what runs here already: asking Redis again at each poll would cost as much as a new job."""
-        await super().start_jobs([job_id for job_id in job_ids if job_id.decode() not in self.tasks])
+    async def _poll_iteration(self) -> None:
+        """As arq's, but one script finds and leases the jobs, where arq asks Redis four times for each."""
+        free = self.max_jobs - self.job_counter
+        if self.allow_pick_jobs and free > 0:
+            scripts = self.runner.surroundings.scripts
+            lease_ms = int(self.in_progress_timeout_s * 1000)
+            for job_id, due in await scripts.take(self.runner.stage.name, count=free, lease_ms=lease_ms):
+                self.job_counter += 1
+                self.tasks[job_id] = task = self.loop.create_task(self.run_job(job_id, due), name=f"job {job_id}")
+                task.add_done_callback(self._ended)
+        for job_id, task in list(self.tasks.items()):
+            if task.done():
+                del self.tasks[job_id]
+                task.result()
+        await self.heart_beat()
+
+    def _ended(self, _: asyncio.Task[None]) -> None:
+        self.job_counter -= 1
+        self.runner.wakeups.jobs.set()
 
     async def drain(self) -> None:
         """Take no more jobs, finish what is in hand within the drain time, hand back the rest."""

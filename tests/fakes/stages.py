@@ -1,6 +1,6 @@
 """Four stages without models, for tests of the plumbing: a speaker who counts, and three who pass on what they hear."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -35,6 +35,11 @@ class FakeEngine:
     def __init__(self, do: Do = nothing, *, segments: int = 3) -> None:
         self.do = do
         self.segments = segments
+
+    def do_all(self, numbers: Sequence[int]) -> None:
+        """The work on a batch."""
+        for number in numbers:
+            self.do(number)
 
     def load(self) -> None:
         """There is nothing to load."""
@@ -74,9 +79,8 @@ def _translated(segment: Segment) -> Segment:
 
 async def _pass_on(work: Work, engine: FakeEngine, emit: Emit, change: Change = _as_it_is) -> Document:
     async for batch in work.batches():
-        for segment in batch:
-            await work.compute(engine.do, segment.index)
-            await emit.segments([change(segment)])
+        await work.compute(engine.do_all, [segment.index for segment in batch])
+        await emit.segments([change(segment) for segment in batch])
     return await work.document()
 
 
