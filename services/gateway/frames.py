@@ -8,7 +8,7 @@ from shared import events
 PING = b": ping\n\n"
 """A comment: it keeps the connection open, and a browser's `onmessage` does not see it."""
 
-_POSITION = re.compile(r"(\d{1,15})(?:-\d+)?")
+_POSITION = re.compile(r"([0-9]{1,15})(?:-[0-9]+)?")
 
 
 class Frame(NamedTuple):

@@ -1,0 +1,74 @@
+"""From form fields to options."""
+
+import pytest
+
+from services.gateway.forms import FIELDS, options_of
+from services.gateway.problems import Problem
+from services.gateway.settings import Settings
+from shared.messages import Options
+
+SETTINGS = Settings(default_target_language="pt", default_topics="work, play")
+
+
+def test_an_empty_form_means_the_defaults() -> None:
+    """Whether fields are left out or left empty."""
+    options = options_of({}, SETTINGS)
+    assert options == Options(topics=("work", "play"))
+    assert options_of(dict.fromkeys(FIELDS, " "), SETTINGS) == options
+
+
+@pytest.mark.parametrize("text", ["true", "True", "1", "on", "YES", " yes "])
+def test_what_is_true(text: str) -> None:
+    """All usual spellings, in any case."""
+    assert options_of({"include_insights": text}, SETTINGS).include_insights is True
+
+
+@pytest.mark.parametrize("text", ["false", "FALSE", "0", "Off", "no"])
+def test_what_is_false(text: str) -> None:
+    """Also for an option that is on by default."""
+    assert options_of({"word_timestamps": text}, SETTINGS).word_timestamps is False
+
+
+@pytest.mark.parametrize("name", ["include_translation", "include_insights", "diarize", "word_timestamps"])
+def test_what_is_neither(name: str) -> None:
+    """It is refused by the name of its field."""
+    with pytest.raises(Problem) as caught:
+        options_of({name: "maybe"}, SETTINGS)
+    assert (caught.value.status, caught.value.code, caught.value.field) == (400, "bad_field", name)
+
+
+def test_a_target_without_translation_is_no_translation() -> None:
+    """Only `include_translation` adds the stage; it translates to the default when no target is named."""
+    assert options_of({"target_language": "es"}, SETTINGS).target_language is None
+    assert options_of({"include_translation": "1"}, SETTINGS).target_language == "pt"
+    assert options_of({"include_translation": "1", "target_language": "es-MX"}, SETTINGS).target_language == "es"
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [("en", "en"), ("en-US", "en"), ("english", "en"), ("auto", None), ("AUTO", None)]
+)
+def test_languages(text: str, code: str | None) -> None:
+    """Tags and names are understood; `auto` detects."""
+    assert options_of({"language": text}, SETTINGS).language == code
+
+
+@pytest.mark.parametrize("name", ["language", "target_language"])
+def test_what_is_no_language(name: str) -> None:
+    """It is refused by the name of its field, whether or not it would be used."""
+    with pytest.raises(Problem) as caught:
+        options_of({name: "gibberish-x"}, SETTINGS)
+    assert (caught.value.status, caught.value.code, caught.value.field) == (400, "unsupported_language", name)
+
+
+def test_labels_are_a_list() -> None:
+    """Separated by commas, trimmed, without repetition, in the order given."""
+    options = options_of({"topics": " climate  change ,economy,, economy"}, SETTINGS)
+    assert options.topics == ("climate change", "economy")
+
+
+@pytest.mark.parametrize("text", [",".join(map(str, range(51))), "x" * 101, "a\x00b"])
+def test_labels_have_bounds(text: str) -> None:
+    """Too many, too long, or with control characters: refused."""
+    with pytest.raises(Problem) as caught:
+        options_of({"entity_labels": text}, SETTINGS)
+    assert caught.value.field == "entity_labels"
