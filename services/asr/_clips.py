@@ -2,8 +2,8 @@
 
 A recording is a row of frames of 32 ms, each with the probability that somebody speaks in it. The cutter keeps the
 frames of speech and a little silence around them, and makes clips of up to 30 s of what it keeps. A clip ends in the
-longest pause that is near enough to its limit, because a recogniser guesses badly at the edge of a sentence that it does
-not see whole. The first clip is short, so that its text comes early.
+longest pause that is near enough to its limit, because a recogniser guesses badly at the edge of a sentence that it
+does not see whole. The first clip of a long recording is short, so that its text comes early.
 
 Clips depend on the audio alone, not on the windows in which it arrives: an attempt that goes on behind a dead one cuts
 the same clips. What is held is never more than one clip.
@@ -111,6 +111,10 @@ class Cutter:
         self._before: deque[Frame] = deque(maxlen=_PAD + _CLICK)
         self._kept: list[Frame] = []
         self._limit, self._least = _FIRST_LIMIT, _FIRST_LEAST
+
+    def expect_little(self) -> None:
+        """The recording is short: a short first clip would bring its text no earlier and cost a second run."""
+        self._limit, self._least = _LIMIT, _LEAST
 
     def feed(self, samples: Samples, probabilities: Sequence[float]) -> Iterator[Clip]:
         """Take the next whole frames and their probabilities. Yields the clips that they complete."""

@@ -163,7 +163,11 @@ class Whisper:
         return Heard(language=language, language_score=score, clips=words, hints_cut=hints_cut)
 
     def _encode(self, features: Sequence[Any]) -> Any:
-        longest = self._whisper.feature_extractor.nb_max_frames
+        """One run of the encoder. Clips are filled up with silence, alike, because they share the run."""
+        extractor = self._whisper.feature_extractor
+        silence = round(self._settings.asr_silence_seconds / extractor.time_per_frame)
+        longest = min(max(feature.shape[-1] for feature in features) + silence, extractor.nb_max_frames)
+        longest += longest % 2
         padded = [np.pad(feature, ((0, 0), (0, longest - feature.shape[-1]))) for feature in features]
         return self._whisper.encode(np.stack(padded))
 

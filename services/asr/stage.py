@@ -14,15 +14,15 @@ import numpy as np
 
 from services.asr._clips import FRAME, FRAME_SECONDS, Clip, Cutter, Samples
 from services.asr._sentences import sentences
-from shared.audio import Windows, decode_windows
+from shared.audio import SAMPLE_RATE, Windows, decode_windows
 from shared.errors import Permanent
 from shared.messages import Document, Notice, Segment, StageName, Step, Transcript, TranscriptPart, Word
 from shared.stage import Emit, Engine, PartialText, Stage, Work
 
-_WINDOW_SECONDS = 384 * FRAME_SECONDS
-"""About 12 s are decoded at a time: enough for the first clip …"""
-_MOST_WINDOWS = 4
-"""… and later up to this many windows are listened to at once, so that a busy engine is not asked too often."""
+_WINDOW = 384 * FRAME
+"""Samples that are decoded at a time: about 12 s."""
+_FIRST_WINDOWS, _MOST_WINDOWS = 2, 4
+"""So many windows are listened to at once: few at first, and never so few that a busy engine is asked all the time."""
 _SURE = 0.5
 """A language guessed with less certainty is guessed again with more speech, before anything is written …"""
 _MOST_UNSURE_CLIPS = 3
@@ -84,7 +84,7 @@ async def run(work: Work, engine: Recogniser, emit: Emit) -> Document:
     language = work.options.language
     if language is not None and language not in engine.languages:
         raise Permanent("unsupported_language", f"Speech in the language '{language}' cannot be transcribed here.")
-    transcription = _Transcription(work, engine, emit, decode_windows(await work.audio(), _WINDOW_SECONDS))
+    transcription = _Transcription(work, engine, emit, decode_windows(await work.audio(), _WINDOW / SAMPLE_RATE))
     held: list[Clip] = []
     async for clips in transcription.batches():
         held += clips
@@ -123,12 +123,14 @@ class _Transcription:
 
     async def _clips(self) -> AsyncIterator[Clip]:
         memory: object | None = None
-        count = 1
+        count = _FIRST_WINDOWS
         while len(samples := await asyncio.to_thread(_read, self._windows, count)):
             probabilities, memory = await self._work.compute(self._engine.listen, samples, memory)
+            if count == _FIRST_WINDOWS and len(samples) < count * _WINDOW:
+                self._cutter.expect_little()
             for clip in self._cutter.feed(samples, probabilities):
                 yield clip
-            count = min(count * 2, _MOST_WINDOWS)
+            count = _MOST_WINDOWS
         self._all_cut = True
         for clip in self._cutter.finish():
             yield clip
