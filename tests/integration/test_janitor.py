@@ -1,0 +1,58 @@
+"""What the janitor ends and removes, and what it leaves alone."""
+
+from pathlib import Path
+
+import pytest
+
+from shared import janitor, keys
+from shared.blobs import BlobStore
+from shared.janitor import Janitor
+from shared.messages import StageName, Step
+from shared.redis import Redis
+from shared.scripts import Limits, Scripts
+from shared.settings import BaseSettings
+from tests.mesh import LIMITS, log_of, submit
+
+
+@pytest.fixture
+def blobs(settings: BaseSettings) -> BlobStore:
+    return BlobStore(settings.blob_url)
+
+
+async def test_task_that_nobody_works_on_expires(redis: Redis, blobs: BlobStore) -> None:
+    """A task without a sign of life for longer than it may wait ends once, with an event that says what to do."""
+    scripts = Scripts(redis, Limits(ttl_ms=60_000, wait_ms=60_000))
+    await submit(redis, "t")
+    await redis.zadd(keys.WATCH, {"t": 1})
+    worker = Janitor(redis, scripts, blobs)
+    await worker.end_lost_tasks()
+    await worker.end_lost_tasks()
+    (event,) = await log_of(redis, "t")
+    assert (event.step, event.progress) == (Step.EXPIRED, 0)
+    assert event.error is not None
+    assert event.error.code == "no_worker"
+    assert await redis.zcard(keys.WATCH) == 0
+
+
+async def test_task_that_shows_life_is_left_alone(redis: Redis, blobs: BlobStore) -> None:
+    """A claim between the janitor's look and its act keeps the task."""
+    scripts = Scripts(redis, LIMITS)
+    await submit(redis, "t")
+    await redis.zadd(keys.WATCH, {"t": 1})
+    await scripts.claim("t", StageName.ASR, worker="w", max_attempts=3)
+    await Janitor(redis, scripts, blobs).end_lost_tasks()
+    assert await log_of(redis, "t") == []
+
+
+async def test_recordings_without_a_task_are_removed(
+    redis: Redis, blobs: BlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once they are past the time that an upload takes; the recording of an unfinished task stays."""
+    monkeypatch.setattr(janitor, "_BLOB_GRACE_SECONDS", -1.0)
+    source = tmp_path / "recording"
+    for name in ("t", "orphan"):
+        source.write_bytes(b"sound")
+        await blobs.put(name, source)
+    await submit(redis, "t")
+    await Janitor(redis, Scripts(redis, LIMITS), blobs).remove_blobs()
+    assert [name async for name, _ in blobs.names()] == ["t"]
