@@ -12,7 +12,7 @@ from rich.text import Text
 
 from deploy.local.stream import Line
 from shared import codec
-from shared.messages import Event, Insights, Message, Result, Segment, Step
+from shared.messages import Entity, Event, Insights, Message, Result, Segment, Step
 
 _STYLES = {
     Step.COMPLETED: "bold green",
@@ -21,6 +21,8 @@ _STYLES = {
     Step.EXPIRED: "bold red",
 }
 _PART_STYLE = "cyan"
+TOPICS = 5
+"""How many of the topics are shown, the best first; the result has them all."""
 
 
 class _Part(Message, frozen=True):
@@ -70,6 +72,7 @@ class Screen:
         if event.step is Step.COMPLETED and event.partial_result:
             self._progress.stop()
             for part in _report(codec.decode_result(event.partial_result)):
+                self._console.print()
                 self._console.print(part)
 
     def _print(self, text: Text) -> None:
@@ -93,13 +96,22 @@ def _report(result: Result) -> Iterable[Text | Table]:
     if result.translation:
         yield _section(f"Translation ({result.target_language})", result.translation)
     if result.entities:
-        yield _table("Entities", sorted({(entity.label, entity.text) for entity in result.entities}))
+        yield _table("Entities", _entity_rows(result.entities))
     if result.topics:
-        yield _table("Topics", [(f"{topic.score:.2f}", topic.label) for topic in result.topics])
+        yield _table("Topics", [(f"{topic.score:.2f}", topic.label) for topic in result.topics[:TOPICS]])
     if result.summary:
         yield _section("Summary", result.summary)
     if result.insights:
         yield _table("Insights", _insight_rows(result.insights))
+
+
+def _entity_rows(entities: Sequence[Entity]) -> Iterable[tuple[str, str]]:
+    by_label: dict[str, list[str]] = {}
+    for entity in entities:
+        texts = by_label.setdefault(entity.label, [])
+        if entity.text not in texts:
+            texts.append(entity.text)
+    return [(label, ", ".join(texts)) for label, texts in sorted(by_label.items())]
 
 
 def _insight_rows(insights: Insights) -> Sequence[tuple[str, str]]:
@@ -117,7 +129,7 @@ def _insight_rows(insights: Insights) -> Sequence[tuple[str, str]]:
 
 
 def _section(title: str, body: str) -> Text:
-    return Text.assemble("\n", (title, "bold"), "\n", body)
+    return Text.assemble((title, "bold"), "\n", body)
 
 
 def _table(title: str, rows: Iterable[tuple[str, str]]) -> Table:
