@@ -90,6 +90,14 @@ def test_masks_come_off_without_a_trace(text: str) -> None:
     assert restore(masked, masked.text) == text
 
 
+def test_masks_are_words_of_their_own() -> None:
+    """A mask is none that the text holds already, and never grows together with a word beside it."""
+    tagged = "X1 is <b>bold</b>"
+    masked = mask(tagged, verbatim(tagged))
+    assert masked.text == "X1 is X2 bold X3"
+    assert restore(masked, "X2 negrito X3 é X1") == "<b>negrito</b> é X1"
+
+
 def test_a_mask_that_is_lost_or_doubled_is_noticed() -> None:
     """A translation in which a mask does not stand once is not put together."""
     masked = mask("Go to https://a.b now", verbatim("Go to https://a.b now"))
@@ -138,9 +146,9 @@ def test_a_sentence_without_words_is_not_sent_to_the_model() -> None:
 
 
 def test_numbers_that_the_model_garbles_are_masked() -> None:
-    """A model that changes digits but copies words gets the sentence again with its numbers hidden."""
-    model = answering(lambda sentence: sentence.upper().replace("42", "43"))
-    assert translate(["all 42 of them"], model) == [Outcome("ALL 42 OF THEM")]
+    """A model that changes digits but copies words gets the sentence again, whole, with its numbers hidden."""
+    model = answering(lambda sentence: " ".join(reversed(sentence.split())).replace("42", "43"))
+    assert translate(["all 42 of them"], model) == [Outcome("them of 42 all")]
 
 
 def test_a_model_that_loses_masks_works_around_them() -> None:
