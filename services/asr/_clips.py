@@ -9,6 +9,7 @@ Clips depend on the audio alone, not on the windows in which it arrives: an atte
 the same clips. What is held is never more than one clip.
 """
 
+import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 
@@ -31,6 +32,8 @@ _PAD = 12
 """Frames that are kept on both sides of speech: soft beginnings and endings of words lie there."""
 _CLICK = 2
 """So many frames of speech between two silences are a click."""
+_REMARK = 50
+"""More frames of speech than this, 1.6 s, are more than a word."""
 _LIMIT = 937
 """Frames in 30 s, which is what Whisper sees at once."""
 _FIRST_LIMIT = 312
@@ -53,6 +56,7 @@ class Clip:
     """What the recogniser hears at once: frames of the recording in order, long silences left out."""
 
     def __init__(self, frames: Sequence[Frame]) -> None:
+        self._frames = frames
         self.samples: Samples = np.concatenate([frame.samples for frame in frames])
         self._indices = [frame.index for frame in frames]
         self._speech = [frame.speech for frame in frames]
@@ -74,7 +78,7 @@ class Clip:
         beside them: silence at the edges of the word is not part of it."""
         last = len(self._indices) - 1
         first_frame = min(max(int(start / FRAME_SECONDS), 0), last)
-        last_frame = min(max(int(np.ceil(end / FRAME_SECONDS)) - 1, first_frame), last)
+        last_frame = min(max(math.ceil(end / FRAME_SECONDS) - 1, first_frame), last)
         middle = min(max(int((start + end) / 2 / FRAME_SECONDS), first_frame), last_frame)
         left, right = self._stretch(middle, first_frame, last_frame)
         from_frame, to_frame = self._trim(left, right)
@@ -82,6 +86,12 @@ class Clip:
         mapped_start = max(start, from_frame * FRAME_SECONDS) + offset * FRAME_SECONDS
         mapped_end = min(end, (to_frame + 1) * FRAME_SECONDS) + offset * FRAME_SECONDS
         return mapped_start, max(mapped_start, mapped_end)
+
+    def behind(self, seconds: float) -> "Clip | None":
+        """The rest of the clip behind `seconds` of it, if somebody speaks there for longer than a word takes."""
+        frames = self._frames[math.ceil(max(seconds, 0.0) / FRAME_SECONDS) :]
+        spoken = [place for place, frame in enumerate(frames) if frame.speech]
+        return Clip(frames[max(0, spoken[0] - _PAD) :]) if len(spoken) > _REMARK else None
 
     def _stretch(self, middle: int, first: int, last: int) -> tuple[int, int]:
         """The frames around `middle` that follow each other in the recording, within `first` to `last`."""

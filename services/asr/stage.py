@@ -79,6 +79,9 @@ class Recogniser(Engine, Protocol):
         ...
 
 
+_Spoken = tuple[Clip, Sequence[Word]]
+
+
 async def run(work: Work, engine: Recogniser, emit: Emit) -> Document:
     """The transcript of the recording. Raises `Permanent` when it cannot be read or its language not be transcribed."""
     language = work.options.language
@@ -148,14 +151,29 @@ class _Transcription:
         if any(heard.clips) and self._language is None:
             self._language, self._language_score = heard.language, heard.language_score
         self._hints_cut = self._hints_cut or heard.hints_cut
-        segments = self._segments(clips, heard)
+        spoken = await self._with_rests(clips, heard, hints)
+        segments = self._segments(spoken, heard.language)
         await self._emit.segments(segments, done=self._share(clips[-1].end))
         return True
 
-    def _segments(self, clips: Sequence[Clip], heard: Heard) -> list[Segment]:
-        """What is said in `clips` behind what is written."""
+    async def _with_rests(self, clips: Sequence[Clip], heard: Heard, hints: Hints) -> Sequence[_Spoken]:
+        """The clips with their words. Where the recogniser stopped in the middle, it is asked for the rest alone: it
+        likes to take what is said again for a repetition of its own."""
+        rests = [clip.behind(words[-1].end) if words else None for clip, words in zip(clips, heard.clips, strict=True)]
+        asked = [rest.samples for rest in rests if rest]
+        hints = msgspec.structs.replace(hints, language=heard.language)
+        more = iter((await self._work.compute(self._engine.transcribe, asked, hints)).clips if asked else ())
+        spoken: list[_Spoken] = []
+        for clip, words, rest in zip(clips, heard.clips, rests, strict=True):
+            spoken.append((clip, words))
+            if rest:
+                spoken.append((rest, next(more)))
+        return spoken
+
+    def _segments(self, spoken: Sequence[_Spoken], language: str) -> list[Segment]:
+        """What is said behind what is written."""
         segments: list[Segment] = []
-        for clip, words in zip(clips, heard.clips, strict=True):
+        for clip, words in spoken:
             for sentence in sentences(_placed(words, clip, self._windows.seconds)):
                 first, last = sentence[0], sentence[-1]
                 if (first.start + last.end) / 2 <= self._written_until:
@@ -167,7 +185,7 @@ class _Transcription:
                         end=last.end,
                         text="".join(word.text for word in sentence).strip(),
                         words=_stripped(sentence) if self._work.options.word_timestamps else (),
-                        language=heard.language,
+                        language=language,
                     )
                 )
         return segments

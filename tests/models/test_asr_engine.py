@@ -1,0 +1,226 @@
+"""Speech recognition with the real models: what was said, when, and nothing that was not."""
+
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from services.asr.engine import make_engine
+from services.asr.settings import Settings
+from services.asr.stage import Hints, Recogniser, run
+from shared.audio import decode
+from shared.errors import ModelMissing, SettingsError
+from shared.messages import Document, Options, Segment
+from shared.models import locate
+from tests.fakes.recordings import RATE, write_wave
+from tests.fakes.stage import Died, FakeEmit, FakeWork
+
+MODELS = Path("~/.cache/voxmesh/models")
+AUDIO = Path(os.environ.get("VOXMESH_AUDIO", Path(__file__).parents[2].parent / "shared" / "audio"))
+LINES = {
+    "librivox-0870.wav": "and mister john dashwood had then leisure to consider how much there might be prudently in "
+    "his power to do for them",
+    "librivox-0880.wav": "he was not an ill disposed young man",
+    "librivox-0890.wav": "unless to be rather cold hearted and rather selfish is to be ill disposed",
+    "librivox-0920.wav": "had he married a more a amiable woman he might have been made still more respectable than "
+    "he was",
+    "librivox-0930.wav": "he might even have been made amiable himself",
+}
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+def settings(model: str = "whisper-base", **more: object) -> Settings:
+    try:
+        locate(MODELS, model)
+    except ModelMissing as missing:
+        pytest.skip(str(missing))
+    return Settings(asr_engine="light", asr_model=model, models_dir=MODELS, **more)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.fixture(scope="module")
+def engine() -> Recogniser:
+    """Whisper base, loaded once."""
+    recogniser = make_engine(settings())
+    recogniser.load()
+    recogniser.warm_up()
+    return recogniser
+
+
+@pytest.fixture
+def audio() -> Path:
+    """The folder with the recordings."""
+    if not AUDIO.is_dir():
+        pytest.skip(f"no recordings in {AUDIO}: set VOXMESH_AUDIO to a folder with jfk.flac and the LibriVox lines")
+    return AUDIO
+
+
+async def transcribe(engine: Recogniser, path: Path, options: Options | None = None) -> tuple[Document, list[Segment]]:
+    work = FakeWork(options, audio=path)
+    document = await run(work, engine, FakeEmit(work))
+    return document, work.written
+
+
+def plain(text: str) -> list[str]:
+    """Lower-case words without punctuation."""
+    return re.sub(r"[^a-z ]", "", text.lower().replace("-", " ").replace("mr.", "mister")).split()
+
+
+def errors(said: list[str], heard: list[str]) -> int:
+    """Words to insert, delete or replace."""
+    row = list(range(len(heard) + 1))
+    for i, word in enumerate(said, 1):
+        diagonal, row[0] = row[0], i
+        for j, other in enumerate(heard, 1):
+            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (word != other))
+    return row[-1]
+
+
+def whole(audio: Path) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    """All recordings, one behind the other: 36 s."""
+    return np.concatenate([decode(audio / name).samples for name in ["jfk.flac", *LINES]])
+
+
+async def test_a_famous_sentence(engine: Recogniser, audio: Path) -> None:
+    """It is heard word for word, in a language that is found, and all speech has text."""
+    document, segments = await transcribe(engine, audio / "jfk.flac")
+    text = " ".join(segment.text for segment in segments)
+    assert "ask not what your country can do for you" in " ".join(plain(text))
+    assert document.language == "en"
+    assert document.language_score is not None
+    assert document.language_score > 0.8
+    assert document.coverage > 0.95
+    assert document.warnings == ()
+
+
+async def test_word_error_rate(engine: Recogniser, audio: Path) -> None:
+    """Five lines of a novel, read aloud: at most one word in ten is wrong."""
+    wrong = total = 0
+    for name, said in LINES.items():
+        _, segments = await transcribe(engine, audio / name)
+        wrong += errors(said.split(), plain(" ".join(segment.text for segment in segments)))
+        total += len(said.split())
+    assert wrong / total <= 0.1
+
+
+async def test_words_are_timed(engine: Recogniser, audio: Path, tmp_path: Path) -> None:
+    """Each word has its time, in order, within the recording, and where it was really said."""
+    path = write_wave(tmp_path / "all.wav", whole(audio) * 32767)
+    document, segments = await transcribe(engine, path)
+    words = [word for segment in segments for word in segment.words]
+    times = [time for word in words for time in (word.start, word.end)]
+    assert times == sorted(times)
+    assert times[0] >= 0
+    assert times[-1] <= document.duration
+    assert all(word.score is not None and 0 <= word.score <= 1 for word in words)
+    assert all(" ".join(word.text for word in segment.words) == segment.text for segment in segments)
+    dashwood = next(word for word in words if word.text == "Dashwood")
+    assert dashwood.start == pytest.approx(11 + 0.95, abs=0.4)
+    assert max(segment.end - segment.start for segment in segments) <= 15
+    assert len(segments) >= 5
+
+
+async def test_long_silences_move_no_word(engine: Recogniser, audio: Path, tmp_path: Path) -> None:
+    """Silence that is left out for the recogniser is back in the times."""
+    first, second = (decode(audio / name).samples for name in ("librivox-0880.wav", "librivox-0930.wav"))
+    samples = np.concatenate([first, np.zeros(20 * RATE, np.float32), second])
+    _, segments = await transcribe(engine, write_wave(tmp_path / "apart.wav", samples * 32767))
+    assert len(segments) == 2
+    assert segments[0].end < 3.2
+    assert segments[1].start == pytest.approx(len(first) / RATE + 20.26, abs=0.3)
+    assert segments[1].end == pytest.approx(len(first) / RATE + 23.04, abs=0.3)
+
+
+async def test_what_is_said_twice_is_heard_twice(engine: Recogniser, audio: Path, tmp_path: Path) -> None:
+    """A recogniser that stops before the end of a clip is asked again for the rest of it."""
+    line = decode(audio / "librivox-0930.wav").samples
+    samples = np.concatenate([line, np.zeros(20 * RATE, np.float32), line])
+    document, segments = await transcribe(engine, write_wave(tmp_path / "twice.wav", samples * 32767))
+    assert [plain(segment.text) for segment in segments] == [LINES["librivox-0930.wav"].split()] * 2
+    assert document.coverage > 0.95
+
+
+def noise(seconds: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    return np.random.default_rng(1).normal(0, 2000, int(seconds * RATE))
+
+
+def chord(seconds: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    time = np.arange(int(seconds * RATE)) / RATE
+    tones = sum(np.sin(2 * np.pi * frequency * time) for frequency in (220.0, 277.2, 329.6))
+    return 4000 * tones * (0.7 + 0.3 * np.sin(2 * np.pi * 5 * time))
+
+
+@pytest.mark.parametrize("samples", [np.zeros(10 * RATE), noise(10), chord(35)], ids=["silence", "noise", "chord"])
+async def test_nothing_is_made_up(
+    engine: Recogniser, tmp_path: Path, samples: np.ndarray[tuple[int], np.dtype[np.float64]]
+) -> None:
+    """Where nobody speaks there is no text, and the warning says so."""
+    document, segments = await transcribe(engine, write_wave(tmp_path / "a.wav", samples))
+    assert segments == []
+    assert [warning.code for warning in document.warnings] == ["no_speech"]
+
+
+async def test_another_attempt_writes_the_same(engine: Recogniser, audio: Path, tmp_path: Path) -> None:
+    """What a dead attempt began is finished to the same segments as without the death."""
+    path = write_wave(tmp_path / "all.wav", whole(audio) * 32767)
+    _, undisturbed = await transcribe(engine, path)
+    first = FakeWork(audio=path)
+    with pytest.raises(Died):
+        await run(first, engine, FakeEmit(first, dies_after=1))
+    for safe in (1, len(undisturbed) - 1):
+        second = FakeWork(audio=path, written=undisturbed[:safe])
+        await run(second, engine, FakeEmit(second))
+        assert second.written == undisturbed
+
+
+def test_hints_steer_the_recogniser_and_have_a_limit(engine: Recogniser, audio: Path) -> None:
+    """A prompt changes the spelling; one that is longer than the decoder is cut instead of breaking it."""
+    line = decode(audio / "librivox-0870.wav").samples
+    steered = engine.transcribe([line], Hints(language="en", prompt="Mister Jon Dashwoode."))
+    assert "Dashwoode" in "".join(word.text for word in steered.clips[0])
+    assert not steered.hints_cut
+    endless = engine.transcribe([line], Hints(language="en", prompt="and so on " * 500, hotwords="Elinor " * 500))
+    assert endless.hints_cut
+    assert endless.clips[0]
+
+
+def test_every_length_of_clip_is_survived(engine: Recogniser) -> None:
+    """From a hundredth of a second to the full window, alone and together."""
+    clips = [np.random.default_rng(1).normal(0, 0.1, size).astype(np.float32) for size in (512, 1024, 16_000, 479_744)]
+    for batch in [*[[clip] for clip in clips], clips]:
+        assert len(engine.transcribe(batch, Hints(language="en")).clips) == len(batch)
+
+
+def test_an_english_model_understands_english(audio: Path) -> None:
+    """A model for one language offers one language, and guesses none."""
+    recogniser = make_engine(settings("whisper-tiny.en", worker_threads=1))
+    recogniser.load()
+    assert recogniser.languages == {"en"}
+    heard = recogniser.transcribe([decode(audio / "jfk.flac").samples], Hints())
+    assert (heard.language, heard.language_score) == ("en", None)
+    assert "your country" in "".join(word.text for word in heard.clips[0])
+    assert recogniser.describe()["threads"] == 1
+
+
+def test_the_engine_of_whisperx_hears_the_same(engine: Recogniser, audio: Path) -> None:
+    """The default engine and the light one differ in their weight, not in their text."""
+    whisperx = make_engine(Settings(models_dir=MODELS))
+    whisperx.load()
+    line = [decode(audio / "librivox-0920.wav").samples]
+    assert whisperx.transcribe(line, Hints()) == engine.transcribe(line, Hints())
+
+
+def test_an_unknown_engine_is_named() -> None:
+    """The message names the variable and the choices."""
+    with pytest.raises(SettingsError, match=r"ASR_ENGINE.*embedded or light"):
+        make_engine(Settings(asr_engine="quantum"))
+
+
+def test_a_missing_model_says_what_to_do(tmp_path: Path) -> None:
+    """A worker without its model ends with one line that helps."""
+    with pytest.raises(ModelMissing, match="voxmesh models pull whisper-base"):
+        make_engine(Settings(models_dir=tmp_path)).load()
+    with pytest.raises(ModelMissing, match="ASR_MODEL"):
+        make_engine(Settings(asr_model=str(tmp_path))).load()

@@ -1,0 +1,261 @@
+"""The asr stage, with an engine that hears a word in each second of noise."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from services.asr._clips import FRAME, Samples
+from services.asr.stage import STAGE, Heard, Hints, run
+from shared.errors import Permanent
+from shared.messages import Document, Options, Segment, StageName, Step, Transcript, TranscriptPart, Word
+from tests.fakes.recordings import RATE, write, write_bytes, write_wave
+from tests.fakes.stage import Died, FakeEmit, FakeWork
+
+LOUD = 0.02
+
+
+class NoiseEngine:
+    """Takes noise for speech. In each second of a clip it hears one word; every fourth ends a sentence."""
+
+    languages = frozenset({"en", "pt"})
+    batch_size = 4
+
+    def __init__(self, *scores: float, late: float = 0.0, most: int = 30) -> None:
+        self.heard: list[tuple[int, Hints]] = []
+        """How many clips each call brought, and the hints."""
+        self._scores = list(scores)
+        self._late = late
+        self._most = most
+
+    def load(self) -> None: ...
+    def warm_up(self) -> None: ...
+    def describe(self) -> dict[str, Any]:
+        return {}
+
+    def listen(self, samples: Samples, memory: object | None) -> tuple[Sequence[float], object]:
+        assert len(samples) % FRAME == 0
+        return np.clip(np.abs(samples.reshape(-1, FRAME)).mean(1) / LOUD, 0, 1).tolist(), memory or "memory"
+
+    def transcribe(self, clips: Sequence[Samples], hints: Hints) -> Heard:
+        self.heard.append((len(clips), hints))
+        score = None if hints.language else self._scores.pop(0) if self._scores else 0.9
+        words = [self._words(min(int(len(clip) / RATE), self._most)) for clip in clips]
+        return Heard(
+            language=hints.language or "pt",
+            language_score=score,
+            clips=words,
+            hints_cut=len(hints.prompt or "") > 1000,
+        )
+
+    def _words(self, count: int) -> list[Word]:
+        stops = ["." if second % 4 == 3 or second == count - 1 else "" for second in range(count)]
+        return [
+            Word(text=f" Word{second}{stop}", start=second, end=second + 1 + self._late, score=0.9)
+            for second, stop in enumerate(stops)
+        ]
+
+
+def recording(folder: Path, *parts: tuple[str, float], name: str = "a.wav") -> Path:
+    """Stretches of `noise` and `silence`, each with its seconds."""
+    random = np.random.default_rng(1)
+    loud = {"noise": 8000, "silence": 0}
+    pieces = [random.normal(0, 1, int(seconds * RATE)) * loud[kind] for kind, seconds in parts]
+    return write_wave(folder / name, np.concatenate(pieces).clip(-32768, 32767))
+
+
+async def transcribe(
+    path: Path, engine: NoiseEngine | None = None, options: Options | None = None
+) -> tuple[Document, FakeWork, FakeEmit]:
+    work = FakeWork(options, audio=path)
+    emit = FakeEmit(work)
+    return await run(work, engine or NoiseEngine(), emit), work, emit
+
+
+async def test_segments_are_sentences_with_their_words(tmp_path: Path) -> None:
+    """Segments count from 1, hold their words at their times, and the document sums them up."""
+    document, work, emit = await transcribe(recording(tmp_path, ("silence", 2), ("noise", 8), ("silence", 2)))
+    assert [segment.index for segment in work.written] == [1, 2]
+    assert work.written[0].text == "Word0 Word1 Word2 Word3."
+    assert [word.text for word in work.written[0].words] == ["Word0", "Word1", "Word2", "Word3."]
+    assert work.written[0].start == pytest.approx(2, abs=0.1)
+    assert {segment.language for segment in work.written} == {"pt"}
+    assert document == Document(
+        segments=2, duration=12.0, language="pt", language_score=0.9, coverage=document.coverage
+    )
+    assert document.coverage == pytest.approx(1.0, abs=0.1)
+    assert emit.partial(Step.TRANSCRIPTION_COMPLETE) == Transcript(
+        transcript=" ".join(segment.text for segment in work.written),
+        language="pt",
+        duration=12.0,
+        segments=tuple(work.written),
+    )
+
+
+async def test_the_first_text_comes_early(tmp_path: Path) -> None:
+    """Of a long recording the first call to the recogniser brings one short clip, the next ones more and more."""
+    engine = NoiseEngine()
+    _, _, emit = await transcribe(recording(tmp_path, *[("noise", 9.0), ("silence", 0.5)] * 25), engine)
+    assert [count for count, _ in engine.heard] == [1, 2, 4, 2]
+    assert emit.calls[0][0][-1].end < 10
+    shares = [done for _, done in emit.calls if done is not None]
+    assert shares == sorted(shares)
+    assert 0 < shares[0] < 0.1
+    assert 0.95 < shares[-1] <= 1
+
+
+async def test_a_recording_without_a_length_has_progress(tmp_path: Path) -> None:
+    """Where the header tells no length, the share that is done still rises, and stays below 1 till the end."""
+    path = write(tmp_path / "live.webm", "libopus", options={"live": "1"})
+    _, _, emit = await transcribe(path)
+    assert all(done is not None and 0 < done <= 1 for _, done in emit.calls)
+
+
+async def test_silence_completes_with_a_warning(tmp_path: Path) -> None:
+    """No speech is no error: no segments, no language, one warning, and the recogniser is not asked to invent any."""
+    engine = NoiseEngine()
+    document, work, emit = await transcribe(recording(tmp_path, ("silence", 30)), engine)
+    assert not work.written
+    assert not engine.heard
+    assert (document.segments, document.language, document.coverage) == (0, None, 1.0)
+    assert [warning.code for warning in document.warnings] == ["no_speech"]
+    assert emit.steps[-1][0] is Step.TRANSCRIPTION_COMPLETE
+    assert emit.steps[-1][2] == document.warnings
+
+
+@pytest.mark.parametrize("dies_after", [1, 2, 3, 7, 20, 31])
+async def test_another_attempt_goes_on_behind_a_dead_one(tmp_path: Path, dies_after: int) -> None:
+    """Wherever the worker dies, the next attempt writes what is missing, with the same numbers, times and texts."""
+    path = recording(tmp_path, *[("noise", 11.0), ("silence", 1.0)] * 12)
+    expected_document, undisturbed, _ = await transcribe(path)
+    assert len(undisturbed.written) > 31
+
+    first = FakeWork(audio=path)
+    with pytest.raises(Died):
+        await run(first, NoiseEngine(), FakeEmit(first, dies_after=dies_after))
+    engine = NoiseEngine()
+    second = FakeWork(audio=path, written=first.written[:dies_after])
+    emit = FakeEmit(second)
+    document = await run(second, engine, emit)
+
+    assert second.written == undisturbed.written
+    assert emit.emitted == undisturbed.written[dies_after:]
+    assert (document.segments, document.coverage) == (expected_document.segments, expected_document.coverage)
+    assert {hints.language for _, hints in engine.heard} <= {"pt"}
+
+
+async def test_finished_clips_are_not_transcribed_again(tmp_path: Path) -> None:
+    """An attempt that comes late in a recording asks the recogniser only for the rest."""
+    path = recording(tmp_path, *[("noise", 9.0), ("silence", 2.0)] * 20)
+    whole = NoiseEngine()
+    _, undisturbed, _ = await transcribe(path, whole)
+    rest = NoiseEngine()
+    work = FakeWork(audio=path, written=undisturbed.written[:-1])
+    await run(work, rest, FakeEmit(work))
+    assert len(rest.heard) == 1 < len(whole.heard)
+
+
+async def test_an_unsure_language_is_guessed_with_more_speech(tmp_path: Path) -> None:
+    """Nothing is written in a language that is half a guess, as long as there is more to hear."""
+    engine = NoiseEngine(0.3, 0.8)
+    document, work, emit = await transcribe(recording(tmp_path, *[("noise", 9.0), ("silence", 0.5)] * 10), engine)
+    assert [count for count, _ in engine.heard][:2] == [1, 3]
+    assert [hints.language for _, hints in engine.heard][:3] == [None, None, "pt"]
+    assert document.language_score == 0.8
+    assert work.written[0].start < 1
+    assert emit.calls[0][0]
+
+
+@pytest.mark.parametrize("tail", [("silence", 0.0), ("silence", 60.0)])
+async def test_an_unsure_language_is_taken_when_there_is_no_more(tmp_path: Path, tail: tuple[str, float]) -> None:
+    """A short remark is transcribed however unsure its language is."""
+    document, work, _ = await transcribe(recording(tmp_path, ("noise", 12.0), tail), NoiseEngine(0.3, 0.3, 0.3))
+    assert work.written
+    assert document.language_score == 0.3
+
+
+async def test_the_rest_of_a_clip_is_asked_for(tmp_path: Path) -> None:
+    """A recogniser that stops in the middle of a clip hears what is behind it again, alone, and at its place."""
+    engine = NoiseEngine(most=8)
+    document, work, _ = await transcribe(recording(tmp_path, ("noise", 16.3)), engine)
+    assert [count for count, _ in engine.heard] == [1, 1]
+    assert engine.heard[1][1].language == "pt"
+    words = [word for segment in work.written for word in segment.words]
+    assert [word.start for word in words] == pytest.approx(range(16), abs=0.1)
+    assert document.coverage == 1.0
+
+
+async def test_a_given_language_is_not_guessed(tmp_path: Path) -> None:
+    """The client's word counts, and there is no score for it."""
+    engine = NoiseEngine()
+    document, _, _ = await transcribe(recording(tmp_path, ("noise", 3)), engine, Options(language="en"))
+    assert engine.heard[0][1].language == "en"
+    assert (document.language, document.language_score) == ("en", None)
+
+
+async def test_a_language_that_nobody_understands_fails(tmp_path: Path) -> None:
+    """Better no transcript than one in the wrong language."""
+    with pytest.raises(Permanent) as raised:
+        await transcribe(recording(tmp_path, ("noise", 3)), options=Options(language="ja"))
+    assert raised.value.code == "unsupported_language"
+
+
+async def test_hints_reach_the_recogniser(tmp_path: Path) -> None:
+    """Prompt and hotwords go along with each call; a warning tells when they were too long."""
+    engine = NoiseEngine()
+    path = recording(tmp_path, ("noise", 3))
+    options = Options(initial_prompt="x" * 2000, hotwords="Dashwood")
+    document, _, _ = await transcribe(path, engine, options)
+    assert engine.heard[0][1] == Hints(prompt=options.initial_prompt, hotwords="Dashwood")
+    assert [warning.code for warning in document.warnings] == ["prompt_truncated"]
+
+
+async def test_times_stay_within_the_recording(tmp_path: Path) -> None:
+    """A recogniser that hears beyond the end, or overlapping words, is put right."""
+    document, work, _ = await transcribe(recording(tmp_path, ("noise", 13.4)), NoiseEngine(late=20.0))
+    words = [word for segment in work.written for word in segment.words]
+    times = [time for word in words for time in (word.start, word.end)]
+    assert times == sorted(times)
+    assert times[0] >= 0
+    assert times[-1] <= document.duration
+    for segment in work.written:
+        assert (segment.start, segment.end) == (segment.words[0].start, segment.words[-1].end)
+
+
+async def test_words_can_be_left_out(tmp_path: Path) -> None:
+    """Without word timestamps the segments are the same but for their words."""
+    path = recording(tmp_path, ("noise", 8))
+    _, with_words, _ = await transcribe(path)
+    _, without, _ = await transcribe(path, options=Options(word_timestamps=False))
+    assert [segment.text for segment in without.written] == [segment.text for segment in with_words.written]
+    assert not any(segment.words for segment in without.written)
+
+
+async def test_damaged_audio_is_transcribed_with_a_warning(tmp_path: Path) -> None:
+    """What can be read of a cut file becomes text, and the warning says how much that was."""
+    content = write(tmp_path / "a.flac", "flac").read_bytes()
+    path = write_bytes(tmp_path / "cut.flac", content[: len(content) * 7 // 10])
+    document, work, _ = await transcribe(path)
+    (warning,) = document.warnings
+    assert work.written
+    assert (warning.code, warning.stage) == ("truncated_or_damaged", StageName.ASR)
+    assert f"{document.duration:.1f} seconds" in warning.message
+
+
+async def test_what_is_no_recording_fails(tmp_path: Path) -> None:
+    """The stage refuses what the decoder refuses, with the same code."""
+    with pytest.raises(Permanent) as raised:
+        await transcribe(write_bytes(tmp_path / "a.wav", b"plain text"))
+    assert raised.value.code == "unsupported_media"
+
+
+def test_partials_carry_the_text_so_far() -> None:
+    """The runner gets from the stage how a segment is shown while the transcription goes on."""
+    segment = Segment(index=2, start=1.0, end=2.0, text="are you?")
+    assert STAGE.partial is not None
+    assert STAGE.partial.step is Step.TRANSCRIPTION
+    assert STAGE.partial.text(segment) == "are you?"
+    expected = TranscriptPart(transcript="How are you?", segment=segment)
+    assert STAGE.partial.part("How are you?", segment) == expected
