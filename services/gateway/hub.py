@@ -78,6 +78,11 @@ class Cursor:
         self._hub.leave(self, self.topic)
 
     @property
+    def resting(self) -> bool:
+        """Whether it has everything there is, and waits."""
+        return self._waiter is not None
+
+    @property
     def _certain(self) -> bool:
         return self.topic.live and self._epoch == self.topic.epoch
 

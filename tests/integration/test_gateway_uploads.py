@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from services.gateway.settings import Settings
 from shared import keys, tasks
@@ -239,6 +240,13 @@ async def test_a_chunked_upload_is_counted_as_it_comes(client: httpx.AsyncClient
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
     assert await place.is_clean()
 
+    async def shapeless() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            yield bytes(64 << 10)
+
+    answer = await client.post("/audio/tasks", content=shapeless(), headers=FORM)
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
     async def short() -> AsyncIterator[bytes]:
         for start in range(0, len(body), 1_000):
             yield body[start : start + 1_000]
@@ -249,15 +257,18 @@ async def test_a_chunked_upload_is_counted_as_it_comes(client: httpx.AsyncClient
 
 @pytest.mark.parametrize("cut", [100, 20_000])
 async def test_a_client_that_goes_away_leaves_nothing(gateway_settings: Settings, place: Place, cut: int) -> None:
-    """Half an upload is no upload: no task, no file."""
+    """Half an upload is no upload: no task, no file, and nothing that an operator has to look into."""
     async with serving(gateway_settings) as server, client_of(server) as client:
         _, writer = await asyncio.open_connection("127.0.0.1", server.config.port)
         head = "POST /audio/tasks HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n"
         writer.write(f"{head}Content-Type: {FORM['Content-Type']}\r\n\r\n".encode() + form(FILE)[:cut])
         await writer.drain()
         await wait_until(lambda: any(place.spool.iterdir()), description="the upload has begun")
-        writer.close()
-        await wait_until(place.is_clean, description="everything is gone")
+        with capture_logs() as logs:
+            writer.close()
+            await wait_until(place.is_clean, description="everything is gone")
+            await wait_until(lambda: bool(logs), description="it is logged")
+        assert [(line["event"], line["log_level"]) for line in logs] == [("request_abandoned", "info")]
         assert (await submit(client, form(FILE))).status_code == 202
 
 
