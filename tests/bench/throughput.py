@@ -1,4 +1,4 @@
-"""Whole four-stage tasks per second through HTTP with engines that cost nothing, and how late events come under that load.
+"""Whole four-stage tasks per second over HTTP, with engines that cost nothing, and how late events come meanwhile.
 
 `python -m tests.bench.throughput [TASKS] [AT_ONCE]`
 """

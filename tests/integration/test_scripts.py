@@ -129,8 +129,13 @@ async def test_first_record_enqueues_the_next_stage(redis: Redis, scripts: Scrip
     await scripts.commit(change(token, events=[event(Step.STARTED)]))
     assert await redis.zcard(keys.queue(StageName.NLP)) == 0
     await scripts.commit(change(token), [record(1)])
+    first_wait = await redis.hget(keys.task(TASK), "queued:nlp")
+    await redis.delete(keys.job(TASK, StageName.NLP))
     await scripts.commit(change(token, first=2), [record(2)])
     assert await redis.zrange(keys.queue(StageName.NLP), 0, -1) == [b"t1:nlp"]
+    assert await redis.hget(keys.task(TASK), "queued:nlp") == first_wait
+    assert first_wait is not None
+    assert await redis.exists(keys.job(TASK, StageName.NLP)) == 0
 
 
 async def test_attempts_are_counted_and_end(scripts: Scripts) -> None:
