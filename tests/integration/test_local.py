@@ -55,6 +55,20 @@ def test_ctrl_c_stops_everything(tmp_path: Path) -> None:
         assert alive(list(mesh.pids.values())) == []
 
 
+def test_a_worker_that_is_stuck_holds_up_nothing(tmp_path: Path, recording: Path) -> None:
+    """With a task that never ends, Ctrl-C ends the demo with 130 and the mesh within ten seconds, whole."""
+    with local_mesh(tmp_path, {"FAKE_STALL_AT": "2"}) as mesh:
+        command = [sys.executable, "-m", "deploy.local.cli", "demo", str(recording), "--url", mesh.url, "--json"]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as demo:
+            assert demo.stdout is not None
+            while '"step":"transcription"' not in demo.stdout.readline():
+                pass
+            demo.send_signal(signal.SIGINT)
+            assert demo.wait(10) == 130
+        assert mesh.stop() == 0
+        assert alive(list(mesh.pids.values())) == []
+
+
 async def test_no_process_outlives_a_mesh_that_is_killed(tmp_path: Path) -> None:
     """The kernel ends every part when the mesh itself is killed outright."""
     with local_mesh(tmp_path) as mesh:
