@@ -61,6 +61,9 @@ types: install ## Check the types, strictly
 
 check: lint types test ## All that CI checks
 
+bench: models ## Measure event latency, hand-off, throughput and what the mesh costs on top of the models
+	for part in latency handoff throughput overhead; do $(BIN)/python -m tests.bench.$$part || exit 1; done
+
 lock: .venv/bin/uv ## Resolve the dependencies of pyproject.toml anew
 	$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --all-extras --generate-hashes --no-emit-index-url \
 	    --no-header --no-annotate --output-file requirements.lock
