@@ -1,0 +1,102 @@
+"""The models behind insights. Each finding has a module of its own beside this one, and none of them loads anything."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from services.insights import stage
+from services.insights._actions import action_items
+from services.insights._phrases import key_phrases
+from services.insights._questions import is_question
+from services.insights._sentiment import sentiment
+from services.insights.settings import Settings
+from services.insights.stage import Findings, Passage
+from shared.errors import SettingsError
+from shared.messages import ActionItem, Question
+from shared.models import locate
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+    from spacy.tokens import Doc
+
+
+def make_engine(settings: Settings) -> stage.Engine:
+    """The engine that the settings ask for, not loaded yet. Raises `SettingsError` naming the variable."""
+    choices: Mapping[str, Callable[[Settings], stage.Engine]] = {"embedded": GrammarEngine}
+    if settings.insights_engine not in choices:
+        raise SettingsError(
+            f"INSIGHTS_ENGINE: there is no engine {settings.insights_engine!r}; choose from {', '.join(choices)}"
+        )
+    return choices[settings.insights_engine](settings)
+
+
+class GrammarEngine:
+    """English, by grammar (spaCy's `en_core_web_sm`), a word list of sentiment (VADER) and dateparser.
+
+    It quotes and never rephrases. What it cannot see it leaves out: a promise in other words than those it knows.
+    """
+
+    languages = ("en",)
+    # spaCy's tokenizer takes time that grows with the square of a word's length, and no phrase is this long.
+    _overlong = re.compile(r"\S{100,}")
+    _longest_text = 10_000
+    """Characters of one passage that are read; the model takes 10 kB of memory for each."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._model: Language | None = None
+        self._polarity: Callable[[str], float] | None = None
+
+    def load(self) -> None:
+        path = locate(self._settings.models_dir, "spacy-en-core-web-sm")
+        import spacy
+        from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+
+        self._model = spacy.load(path)
+        analyser: Any = SentimentIntensityAnalyzer()
+        self._polarity = lambda text: float(analyser.polarity_scores(text)["compound"])
+
+    def warm_up(self) -> None:
+        text = "Can you hear me? Anna will send the good report by Friday."
+        self.read([Passage(segment=1, start=0, end=1, text=text)], today=date(2024, 1, 1))
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "engine": "embedded",
+            "model": "en_core_web_sm",
+            "languages": list(self.languages),
+            "findings": ["key_phrases", "questions", "action_items", "sentiment", "words_per_minute", "talk_time"],
+        }
+
+    def read(self, passages: Sequence[Passage], *, today: date) -> Findings:
+        assert self._model is not None
+        assert self._polarity is not None
+        docs = list(self._model.pipe(map(self._readable, passages)))
+        return Findings(
+            key_phrases=key_phrases(docs, count=self._settings.insights_key_phrases),
+            questions=_questions(passages, docs),
+            action_items=_actions(passages, docs, today),
+            sentiment=sentiment(passages, self._polarity),
+        )
+
+    def _readable(self, passage: Passage) -> str:
+        return self._overlong.sub(" ", passage.text)[: self._longest_text]
+
+
+def _questions(passages: Sequence[Passage], docs: Sequence["Doc"]) -> tuple[Question, ...]:
+    return tuple(
+        Question(text=sentence.text.strip(), segment=passage.segment)
+        for passage, doc in zip(passages, docs, strict=True)
+        for sentence in doc.sents
+        if is_question(sentence) and any(map(str.isalnum, sentence.text))
+    )
+
+
+def _actions(passages: Sequence[Passage], docs: Sequence["Doc"], today: date) -> tuple[ActionItem, ...]:
+    return tuple(
+        item
+        for passage, doc in zip(passages, docs, strict=True)
+        for sentence in doc.sents
+        for item in action_items(sentence, segment=passage.segment, speaker=passage.speaker, today=today)
+    )

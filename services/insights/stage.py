@@ -1,0 +1,135 @@
+"""Insights: what a listener would note down, once everything is said."""
+
+import re
+from collections.abc import Collection, Sequence
+from datetime import UTC, date, datetime
+from typing import Protocol
+
+import msgspec
+
+import shared.stage
+from services.insights._pace import talk_time, words_per_minute
+from shared.messages import (
+    ActionItem,
+    Document,
+    Insights,
+    InsightsFound,
+    KeyPhrase,
+    Notice,
+    Question,
+    Segment,
+    Sentiment,
+    StageName,
+    Step,
+)
+from shared.stage import Emit, Stage, Work
+
+_MARKED_QUESTION = re.compile(r"[^.!?…。！？؟¿]*[?？؟]+")
+
+
+class Passage(msgspec.Struct, frozen=True, kw_only=True):
+    """A segment as the engine reads it: `text` is in a language that it knows, times are seconds."""
+
+    segment: int
+    start: float
+    end: float
+    text: str
+    speaker: str | None = None
+
+
+class Findings(msgspec.Struct, frozen=True, kw_only=True):
+    """What an engine reads out of the text."""
+
+    key_phrases: tuple[KeyPhrase, ...] = ()
+    questions: tuple[Question, ...] = ()
+    action_items: tuple[ActionItem, ...] = ()
+    sentiment: Sentiment | None = None
+
+
+class Engine(shared.stage.Engine, Protocol):
+    """Understands text, in `languages` (ISO 639 codes; empty stands for all)."""
+
+    @property
+    def languages(self) -> Collection[str]: ...
+
+    def read(self, passages: Sequence[Passage], *, today: date) -> Findings:
+        """What is in the passages. 'By Friday' is the Friday behind `today`; no clock is looked at."""
+        ...
+
+
+async def run(work: Work, engine: Engine, emit: Emit) -> Document:
+    """Forwards the segments as they are and adds `insights` to the document: None when there is no text."""
+    async for batch in work.batches():
+        await emit.segments(batch)
+    document = await work.document()
+    emit.step(Step.INSIGHTS)
+
+    segments = [segment for segment in work.written if segment.text.strip()]
+    insights: Insights | None = None
+    warnings: tuple[Notice, ...] = ()
+    if segments:
+        language = document.language or work.options.language
+        passages, foreign = _passages(segments, document, engine.languages, language)
+        findings = await work.compute(engine.read, passages, today=datetime.now(UTC).date()) if passages else Findings()
+        insights = _insights(segments, findings, foreign)
+        warnings = _warnings(engine.languages, foreign, language)
+    emit.step(Step.INSIGHTS_COMPLETE, InsightsFound(insights=insights), warnings)
+    return msgspec.structs.replace(document, insights=insights, warnings=(*document.warnings, *warnings))
+
+
+STAGE = Stage(name=StageName.INSIGHTS, run=run)
+
+
+def _passages(
+    segments: Sequence[Segment], document: Document, languages: Collection[str], language: str | None
+) -> tuple[list[Passage], list[Segment]]:
+    """What the engine can read, in the original or translated, and the segments that it cannot."""
+    passages: list[Passage] = []
+    foreign: list[Segment] = []
+    translated = document.target_language is not None and _reads(languages, document.target_language)
+    for segment in segments:
+        text = segment.text
+        if not _reads(languages, segment.language or language):
+            if not (translated and segment.translation):
+                foreign.append(segment)
+                continue
+            text = segment.translation
+        passages.append(
+            Passage(segment=segment.index, start=segment.start, end=segment.end, text=text, speaker=segment.speaker)
+        )
+    return passages, foreign
+
+
+def _insights(segments: Sequence[Segment], findings: Findings, foreign: Sequence[Segment]) -> Insights:
+    """The findings, and what can be told without the language: pace, talk time, and questions by their mark."""
+    marked = (
+        Question(text=question.strip(), segment=segment.index)
+        for segment in foreign
+        for question in _MARKED_QUESTION.findall(segment.text)
+        if any(map(str.isalnum, question))
+    )
+    return Insights(
+        key_phrases=findings.key_phrases,
+        questions=tuple(sorted((*findings.questions, *marked), key=lambda question: question.segment)),
+        action_items=findings.action_items,
+        sentiment=findings.sentiment,
+        words_per_minute=words_per_minute(segments),
+        talk_time=talk_time(segments),
+    )
+
+
+def _warnings(languages: Collection[str], foreign: Sequence[Segment], language: str | None) -> tuple[Notice, ...]:
+    if not foreign:
+        return ()
+    known = ", ".join(sorted(languages))
+    spoken = ", ".join(sorted({segment.language or language or "?" for segment in foreign}))
+    message = (
+        f"Key phrases, action items and sentiment are read from {known} only; of the text in {spoken} there are but "
+        f"pace, talk time and marked questions. Ask for a translation to {known} to have that read."
+    )
+    return (Notice(code="insights_language", message=message, stage=StageName.INSIGHTS),)
+
+
+def _reads(languages: Collection[str], language: str | None) -> bool:
+    """Whether an engine for `languages` may be given text in `language`; text of unknown language may be tried."""
+    return not languages or language is None or language.partition("-")[0].lower() in languages
