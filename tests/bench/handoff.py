@@ -1,4 +1,4 @@
-"""How long a job waits from the record that calls for it to its claim by an idle worker. `python -m tests.bench.handoff`
+"""How long a job waits from the record to its claim by an idle worker: `python -m tests.bench.handoff`.
 
 Times are those of the Redis server, in milliseconds, as the task's record keeps them.
 """

@@ -46,10 +46,7 @@ def test_a_long_silence_ends_a_sentence() -> None:
 
 def test_scripts_without_spaces_have_sentences_too() -> None:
     """The full stops of Chinese count."""
-    words = [
-        Word(text=text, start=i, end=i + 1.0)
-        for i, text in enumerate(["你", "好。", "再", "见。"])
-    ]
+    words = [Word(text=text, start=i, end=i + 1.0) for i, text in enumerate(["你", "好。", "再", "见。"])]
     assert texts(words) == ["你好。", "再见。"]
 
 
