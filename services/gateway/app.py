@@ -1,6 +1,7 @@
 """The gateway's application and its process."""
 
 import os
+import signal
 import socket
 import sys
 from collections.abc import AsyncGenerator
@@ -15,7 +16,7 @@ from litestar.di import Provide
 from services.gateway import health, streams, tasks
 from services.gateway.openapi import schema_config
 from services.gateway.problems import answer
-from services.gateway.runtime import Runtime, running
+from services.gateway.runtime import build, running
 from services.gateway.settings import Settings
 from shared import logs
 from shared.errors import SettingsError
@@ -26,12 +27,12 @@ KEEP_ALIVE_SECONDS = 75
 
 
 def create_app(settings: Settings) -> Litestar:
-    """The application. What it needs is built when it starts and taken down when it stops."""
+    """The application, not yet at work. Raises `SettingsError` for what cannot be."""
+    runtime = build(settings)
 
     @asynccontextmanager
-    async def lifespan(app: Litestar) -> AsyncGenerator[None]:
-        async with running(settings) as runtime:
-            app.state.runtime = runtime
+    async def lifespan(_: Litestar) -> AsyncGenerator[None]:
+        async with running(runtime):
             yield
 
     return Litestar(
@@ -45,17 +46,14 @@ def create_app(settings: Settings) -> Litestar:
             health.ready,
             health.metrics,
         ],
-        dependencies={"runtime": Provide(_runtime, sync_to_thread=False)},
+        dependencies={"runtime": Provide(lambda: runtime, sync_to_thread=False)},
+        state=State({"runtime": runtime}),
         exception_handlers={Exception: answer},
         lifespan=[lifespan],
         openapi_config=schema_config(version("voxmesh")),
         request_max_body_size=None,  # an upload's own limit depends on the settings
         logging_config=None,
     )
-
-
-def _runtime(state: State) -> Runtime:
-    return state.runtime
 
 
 class Server(uvicorn.Server):
@@ -93,7 +91,13 @@ def main() -> None:
     except SettingsError as error:
         sys.stderr.write(f"{error.message}\n")
         raise SystemExit(2) from error
+    for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again when it has stopped in good order
+        signal.signal(number, _leave)
     server.run()
+
+
+def _leave(*_: object) -> None:
+    raise SystemExit(0)
 
 
 if __name__ == "__main__":

@@ -61,7 +61,8 @@ class Intake:
             await self._blobs.put(submission.blob, form.upload.path)
         await self._scripts.submit(submission)
         metrics.TASKS_SUBMITTED.inc()
-        log.info("task_submitted", task_id=task_id, route=submission.route, audio_s=info.duration, codec=info.codec)
+        route = ",".join(submission.route)
+        log.info("task_submitted", task_id=task_id, route=route, audio_s=info.duration, codec=info.codec)
         return task_id
 
 

@@ -2,46 +2,78 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 
 import msgspec
+import structlog
 from litestar.di import NamedDependency
+from redis.asyncio import ConnectionPool
 
 from services.gateway import uploads
 from services.gateway.hub import Hub
 from services.gateway.intake import Intake
 from services.gateway.settings import Settings
 from shared.blobs import BlobStore
-from shared.janitor import Janitor
-from shared.redis import Redis, connected
+from shared.errors import SettingsError
+from shared.janitor import ROUND_SECONDS, Janitor
+from shared.redis import Redis, client, open_pool
 from shared.scripts import Limits, Scripts
+
+log = structlog.get_logger(__name__)
 
 
 class Runtime(msgspec.Struct, frozen=True, kw_only=True):
     """All of it lives as long as the process."""
 
     settings: Settings
+    pool: ConnectionPool
     redis: Redis
     hub: Hub
     intake: Intake
+    janitor: Janitor
 
 
 Injected = NamedDependency[Runtime]
 """How a handler asks for the runtime."""
 
 
-@asynccontextmanager
-async def running(settings: Settings) -> AsyncGenerator[Runtime]:
-    """The runtime at work. It starts whether or not Redis is there, and lives through its absence."""
-    uploads.sweep(settings.spool_dir)
+def build(settings: Settings) -> Runtime:
+    """The runtime, not at work yet and not connected. Raises `SettingsError` for what cannot be."""
+    try:
+        uploads.sweep(settings.spool_dir)
+    except OSError as error:
+        raise SettingsError(f"SPOOL_DIR: {settings.spool_dir} must be a folder that can be written") from error
     blobs = BlobStore(settings.blob_url)
+    pool = open_pool(settings, name="gateway")
+    redis = client(pool)
     limits = Limits(ttl_ms=settings.task_ttl_seconds * 1000, wait_ms=settings.wait_limit_seconds * 1000)
-    async with connected(settings, name="gateway") as redis:
-        scripts = Scripts(redis, limits)
-        hub = Hub(redis)
-        async with hub.running(), asyncio.TaskGroup() as group:
-            janitor = group.create_task(Janitor(redis, scripts, blobs).work(), name="janitor")
-            try:
-                yield Runtime(settings=settings, redis=redis, hub=hub, intake=Intake(redis, scripts, blobs, settings))
-            finally:
-                janitor.cancel()
+    scripts = Scripts(redis, limits)
+    return Runtime(
+        settings=settings,
+        pool=pool,
+        redis=redis,
+        hub=Hub(redis),
+        intake=Intake(redis, scripts, blobs, settings),
+        janitor=Janitor(redis, scripts, blobs),
+    )
+
+
+@asynccontextmanager
+async def running(runtime: Runtime) -> AsyncGenerator[None]:
+    """The runtime at work for the time of the block, whether or not Redis is there."""
+    async with aclosing(runtime.pool), runtime.hub.running(), asyncio.TaskGroup() as group:
+        janitor = group.create_task(_keep_house(runtime.janitor), name="janitor")
+        try:
+            yield
+        finally:
+            janitor.cancel()
+
+
+async def _keep_house(janitor: Janitor) -> None:
+    """The janitor's work. Whatever befalls it, a blob store that is away for instance, streams go on."""
+    while True:
+        try:
+            await janitor.work()
+        except Exception:
+            log.exception("janitor_failed")
+            await asyncio.sleep(ROUND_SECONDS)
