@@ -93,8 +93,6 @@ async def run(work: Work, engine: Recogniser, emit: Emit) -> Document:
         held += clips
         if await transcription.write(held):
             held = []
-    if held:
-        await transcription.write(held, anyway=True)
     return transcription.finish()
 
 
@@ -138,15 +136,16 @@ class _Transcription:
         for clip in self._cutter.finish():
             yield clip
 
-    async def write(self, clips: Sequence[Clip], *, anyway: bool = False) -> bool:
-        """Write what is said in `clips`. False when more should be heard first to be sure of the language."""
+    async def write(self, clips: Sequence[Clip]) -> bool:
+        """Write what is said in `clips`. False when more should be heard first to be sure of the language; never for
+        the last clips, behind which there is no more."""
         if clips[-1].end <= self._written_until:
             return True
         options = self._work.options
         hints = Hints(language=self._language, prompt=options.initial_prompt, hotwords=options.hotwords)
         heard = await self._work.compute(self._engine.transcribe, [clip.samples for clip in clips], hints)
         unsure = heard.language_score is not None and heard.language_score < _SURE
-        if unsure and len(clips) < _MOST_UNSURE_CLIPS and not (anyway or self._all_cut):
+        if unsure and len(clips) < _MOST_UNSURE_CLIPS and not self._all_cut:
             return False
         if any(heard.clips) and self._language is None:
             self._language, self._language_score = heard.language, heard.language_score

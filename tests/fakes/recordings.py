@@ -6,6 +6,9 @@ from typing import Any
 
 import av
 import numpy as np
+from numpy.typing import NDArray
+
+Sound = NDArray[np.float32]
 
 RATE = 16_000
 SECONDS = 6.0
@@ -15,12 +18,18 @@ TONE = (0.4 * np.sin(2 * np.pi * 220 * _TIME) * (0.6 + 0.4 * np.sin(2 * np.pi * 
 
 
 def write(
-    path: Path, codec: str, *, rate: int = 48_000, layout: str = "mono", options: dict[str, str] | None = None
+    path: Path,
+    codec: str,
+    *,
+    rate: int = 48_000,
+    layout: str = "mono",
+    options: dict[str, str] | None = None,
+    samples: Sound = TONE,
 ) -> Path:
-    """`TONE` in `codec`, in the container that the ending of `path` says."""
+    """`samples`, mono at 16 kHz, in `codec`, in the container that the ending of `path` says."""
     container: Any = av.open(path, "w", options=options)
     with container:
-        _add_tone(container, codec, rate, layout)
+        _add_sound(container, samples, codec, rate, layout)
     return path
 
 
@@ -32,7 +41,7 @@ def write_video(path: Path, *, sound: bool) -> Path:
         video.width = video.height = 64
         video.pix_fmt = "yuv420p"
         if sound:
-            _add_tone(container, "aac", 48_000, "mono")
+            _add_sound(container, TONE, "aac", 48_000, "mono")
         for brightness in range(30):
             picture = np.full((64, 64, 3), brightness, np.uint8)
             container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
@@ -40,9 +49,9 @@ def write_video(path: Path, *, sound: bool) -> Path:
     return path
 
 
-def _add_tone(container: Any, codec: str, rate: int, layout: str) -> None:
+def _add_sound(container: Any, samples: Sound, codec: str, rate: int, layout: str) -> None:
     stream = container.add_stream(codec, rate=rate, layout=layout)
-    frame = av.AudioFrame.from_ndarray(TONE.reshape(1, -1), format="flt", layout="mono")
+    frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="flt", layout="mono")
     frame.sample_rate = RATE
     frame.pts = 0
     resampler = av.AudioResampler(format=stream.format, layout=layout, rate=rate)

@@ -86,11 +86,12 @@ def test_a_short_recording_is_one_clip() -> None:
     assert len(cut([0.9] * 800, little=True)[0]) == 1
 
 
-def test_clips_end_in_the_longest_pause() -> None:
+@pytest.mark.parametrize(("pauses", "end"), [((10, 4), 185), ((4, 10), 229)])
+def test_clips_end_in_the_longest_pause(pauses: tuple[int, int], end: int) -> None:
     """A sentence is not cut where the speaker only takes a breath."""
-    speech = [0.9] * 180 + [0.0] * 10 + [0.9] * 40 + [0.0] * 4 + [0.9] * 400
+    speech = [0.9] * 180 + [0.0] * pauses[0] + [0.9] * 40 + [0.0] * pauses[1] + [0.9] * 400
     clips, _ = cut(speech)
-    assert 180 < frames(clips[0])[-1] < 190
+    assert frames(clips[0])[-1] == pytest.approx(end, abs=3)
 
 
 def test_without_a_pause_the_quietest_place_is_cut() -> None:
