@@ -11,6 +11,7 @@ import structlog
 
 from shared import codec, events, keys, metrics, tasks
 from shared.blobs import BlobStore
+from shared.errors import Retryable
 from shared.messages import Failure, State
 from shared.redis import AWAY, Pauses, Redis
 from shared.scripts import Scripts
@@ -47,7 +48,8 @@ class Janitor:
                     await self.remove_blobs()
                 pauses = Pauses()
                 await asyncio.sleep(ROUND_SECONDS)
-            except AWAY:
+            except (*AWAY, Retryable) as error:
+                log.warning("round_interrupted", error=str(error))
                 await pauses.wait()
 
     async def end_lost_tasks(self) -> None:

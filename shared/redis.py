@@ -93,6 +93,7 @@ def open_pool(settings: BaseSettings, *, name: str) -> ConnectionPool:
     options: dict[str, Any] = {
         "client_name": name,
         "socket_connect_timeout": 5.0,
+        "socket_timeout": 10.0,  # no command of ours blocks: a longer silence is a dead connection
         "socket_keepalive": True,
         "health_check_interval": 15,
         "retry": Retry(ExponentialBackoff(cap=0.2, base=0.02), 3),
