@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from shared.redis import AWAY, Redis
+from shared.redis import AWAY, Redis, ask_for_life
 
 
 class Health:
@@ -39,7 +39,7 @@ class Health:
         if not self.ready:
             return "the models are being loaded"
         try:
-            await self._redis.ping()
+            await ask_for_life(self._redis)
         except AWAY:
             return "redis does not answer"
         return None

@@ -5,7 +5,9 @@ that answers bytes; the library's own annotations leave most of them open.
 """
 
 import asyncio
+import builtins
 import random
+import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol, Self, TypeVar, cast
@@ -30,6 +32,19 @@ AWAY = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, OSError)
 """What Redis or the way to it raises when it cannot serve for a while."""
 
 _LONGEST_PAUSE_SECONDS = 2.0
+
+
+_NOTICE_DEATH = {
+    socket.TCP_KEEPIDLE: 5,
+    socket.TCP_KEEPINTVL: 2,
+    socket.TCP_KEEPCNT: 3,
+    socket.TCP_USER_TIMEOUT: 10_000,
+}
+"""A peer that no longer answers TCP is given up after about ten seconds. The kernel watches; a timeout of the
+client's own would cost a task for each command."""
+
+ANSWER_SECONDS = 5.0
+"""How long a Redis whose connection stands may take to answer a ping."""
 
 
 class PubSub(Protocol):
@@ -93,8 +108,8 @@ def open_pool(settings: BaseSettings, *, name: str) -> ConnectionPool:
     options: dict[str, Any] = {
         "client_name": name,
         "socket_connect_timeout": 5.0,
-        "socket_timeout": 10.0,  # no command of ours blocks: a longer silence is a dead connection
         "socket_keepalive": True,
+        "socket_keepalive_options": _NOTICE_DEATH,
         "health_check_interval": 15,
         "retry": Retry(ExponentialBackoff(cap=0.2, base=0.02), 3),
         "retry_on_error": [ConnectionError, TimeoutError],
@@ -137,6 +152,15 @@ class Pauses:
     async def wait(self) -> None:
         await asyncio.sleep(self._next * random.uniform(0.5, 1.0))
         self._next = min(self._next * 2, _LONGEST_PAUSE_SECONDS)
+
+
+async def ask_for_life(redis: Redis) -> None:
+    """Returns when Redis answers, raises one of `AWAY` when it does not within `ANSWER_SECONDS`."""
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await redis.ping()
+    except builtins.TimeoutError as error:
+        raise TimeoutError("Redis does not answer") from error
 
 
 async def persist(call: Callable[[], Awaitable[T]]) -> T:

@@ -6,6 +6,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from services.gateway.openapi import refusals
 from services.gateway.problems import unavailable
 from services.gateway.runtime import Injected
+from shared.redis import ask_for_life
 
 
 @get("/health/live", media_type="text/plain", summary="Whether the process turns", tags=["operations"])
@@ -23,7 +24,7 @@ async def live() -> str:
 )
 async def ready(runtime: Injected) -> str:
     """Answers 200 when Redis answers and the hub's connection stands."""
-    await runtime.redis.ping()
+    await ask_for_life(runtime.redis)
     if not runtime.hub.connected:
         raise unavailable("Events cannot be received at the moment.", code="hub_disconnected")
     return "ready\n"

@@ -13,7 +13,7 @@ from services.gateway.problems import Problem
 from services.gateway.settings import Settings
 from shared import audio, metrics, queue
 from shared.blobs import BlobStore
-from shared.redis import Redis
+from shared.redis import Redis, ask_for_life
 from shared.scripts import Scripts, Submission
 from shared.steps import route_of
 
@@ -35,7 +35,7 @@ class Intake:
         A refusal leaves neither a task nor a file. When Redis goes away in the middle, whether the task exists is
         unknown: its recording stays, and the janitor removes it if there is no task.
         """
-        await self._redis.ping()  # a refusal now is better than one after a long upload
+        await ask_for_life(self._redis)  # a refusal now is better than one after a long upload
         settings = self._settings
         async with uploads.received(
             request, fields=FIELDS, spool_dir=settings.spool_dir, limit=settings.max_upload_bytes
