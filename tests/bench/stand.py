@@ -94,7 +94,7 @@ async def _until_ready(url: str, redis: Redis, stages: set[StageName]) -> None:
         live = await presence.live(redis)
         return all(live[stage] for stage in stages) and await _answers(url)
 
-    await wait_until(ready, description="gateway and workers are ready", seconds=60)
+    await wait_until(ready, description="gateway and workers are ready", seconds=240)
 
 
 async def _answers(url: str) -> bool:
