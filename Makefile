@@ -65,8 +65,8 @@ bench: models ## Measure event latency, hand-off, throughput and what the mesh c
 	for part in latency handoff throughput overhead; do $(BIN)/python -m tests.bench.$$part || exit 1; done
 
 lock: .venv/bin/uv ## Resolve the dependencies of pyproject.toml anew
-	$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --all-extras --generate-hashes --no-emit-index-url \
-	    --no-header --no-annotate --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --all-extras \
+	    --generate-hashes --no-emit-index-url --no-header --no-annotate --output-file requirements.lock
 
 clean: ## Remove .venv and caches; the models stay
 	rm -rf .venv .pytest_cache .ruff_cache .import_linter_cache

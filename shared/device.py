@@ -19,25 +19,11 @@ class Device:
 
     def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="device")
-        self._computing = 0
 
     async def compute(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `function` returns or raises."""
-        call = partial(self._run, partial(function, *args, **kwargs))
-        return await asyncio.get_running_loop().run_in_executor(self._executor, call)
-
-    @property
-    def computing(self) -> bool:
-        """Whether a computation is going on, also one that nobody waits for any more."""
-        return self._computing > 0
+        return await asyncio.get_running_loop().run_in_executor(self._executor, partial(function, *args, **kwargs))
 
     def close(self) -> None:
         """Take no more work. Does not wait for a computation that is still running."""
         self._executor.shutdown(wait=False, cancel_futures=True)
-
-    def _run(self, function: Callable[[], T]) -> T:
-        self._computing += 1
-        try:
-            return function()
-        finally:
-            self._computing -= 1

@@ -126,20 +126,21 @@ def serve(stage: Stage, make_engine: Callable[[S], Engine], settings_type: type[
     try:
         settings = load(settings_type, os.environ)
         logs.configure(settings, service=stage.name)
-        device = Device()
-        uvloop.run(_serve(stage, make_engine(settings), settings, device))
-        if device.computing:
-            # The interpreter would wait for the thread, and a computation cannot be interrupted. Its job went back.
-            os._exit(0)
+        uvloop.run(_serve(stage, make_engine(settings), settings))
     except MeshError as error:
         sys.stderr.write(f"{stage.name} worker cannot start: {error}\n")
         sys.exit(3 if isinstance(error, ModelMissing) else 2)
+    # Everything is handed back and closed. The interpreter's own end would wait for a computation that nobody wants any
+    # more, and for ML libraries that take seconds to leave.
+    sys.stderr.flush()
+    os._exit(0)
 
 
-async def _serve(stage: Stage, engine: Engine, settings: StageSettings, device: Device) -> None:
+async def _serve(stage: Stage, engine: Engine, settings: StageSettings) -> None:
     stopping = asyncio.Event()
     for signum in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signum, stopping.set)
+    device = Device()
     async with AsyncExitStack() as resources:
         resources.callback(device.close)
         pool = open_pool(settings, name=f"voxmesh-{stage.name}")

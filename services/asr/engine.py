@@ -39,6 +39,9 @@ _CONTEXT_FRAMES = 64
 """What Silero wants to hear again of the frame before, in samples."""
 _PREPENDED, _APPENDED = "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、"
 """Punctuation that belongs to the following or the preceding word."""
+_STANDARD = {"jw": "jv"}
+"""Codes of Whisper that are no longer those of ISO 639."""
+_WHISPERS_OWN = {standard: own for own, standard in _STANDARD.items()}
 _WITHOUT_SPACES = ("zh", "ja", "th", "lo", "my", "yue")
 
 
@@ -87,7 +90,7 @@ class Whisper:
 
     @property
     def languages(self) -> frozenset[str]:
-        return frozenset(self._whisper.supported_languages)
+        return frozenset(_STANDARD.get(str(code), str(code)) for code in self._whisper.supported_languages)
 
     @property
     def batch_size(self) -> int:
@@ -151,7 +154,10 @@ class Whisper:
         encoded = self._encode(features)
         language, score = self._language(encoded, hints.language)
         tokenizer = self._tokenizers.Tokenizer(
-            self._whisper.hf_tokenizer, self._whisper.model.is_multilingual, task="transcribe", language=language
+            self._whisper.hf_tokenizer,
+            self._whisper.model.is_multilingual,
+            task="transcribe",
+            language=_WHISPERS_OWN.get(language, language),
         )
         prompt, hints_cut = _prompt(tokenizer, hints)
         decoded = self._decode(encoded, tokenizer, prompt)
@@ -183,7 +189,7 @@ class Whisper:
             for token, probability in guess:
                 totals[token.strip("<|>")] += probability
         language, total = totals.most_common(1)[0]
-        return language, round(total / len(guesses), 4)
+        return _STANDARD.get(language, language), round(total / len(guesses), 4)
 
     def _decode(self, encoded: Any, tokenizer: Any, prompt: Sequence[int], **options: int) -> list[_Decoded]:
         results = self._whisper.model.generate(

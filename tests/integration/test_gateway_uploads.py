@@ -1,9 +1,6 @@
 """Uploads over real HTTP: what is taken, what is refused and how, and that nothing stays behind."""
 
 import asyncio
-import io
-import json
-import wave
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -17,34 +14,10 @@ from shared.messages import StageName
 from shared.redis import Redis
 from shared.settings import BaseSettings
 from tests.conftest import wait_until
+from tests.fakes.form import form, part, wav
 from tests.fakes.gateway import blocks, client_of, served, serving
 
 LIMIT = 300_000
-
-
-def wav(seconds: float = 1.0) -> bytes:
-    """A recording of a falling tone, 16 kHz mono."""
-    buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setparams((1, 2, 16_000, 0, "NONE", ""))
-        file.writeframes(
-            b"".join(
-                ((step * step // 64) % 16_000 - 8_000).to_bytes(2, "little", signed=True)
-                for step in range(int(seconds * 16_000))
-            )
-        )
-    return buffer.getvalue()
-
-
-def part(name: str, content: bytes, *, disposition: str = "", kind: str = "") -> bytes:
-    """One part of a form, written by hand."""
-    head = f'Content-Disposition: form-data; name="{name}"{disposition}\r\n'
-    head += f"Content-Type: {kind}\r\n" if kind else ""
-    return b"--X\r\n" + head.encode() + b"\r\n" + content + b"\r\n"
-
-
-def form(*parts: bytes) -> bytes:
-    return b"".join(parts) + b"--X--\r\n"
 
 
 FORM = {"Content-Type": "multipart/form-data; boundary=X"}
@@ -300,39 +273,3 @@ def break_folder() -> Callable[[Path], None]:
         folder.write_text("no folder")
 
     return take_away
-
-
-async def test_paths_and_methods_that_do_not_exist(client: httpx.AsyncClient) -> None:
-    """The framework's own refusals have the same form."""
-    missing = await client.get("/no/such/path")
-    assert (missing.status_code, missing.json()["code"]) == (404, "no_such_path")
-    wrong = await client.put("/audio/tasks")
-    assert (wrong.status_code, wrong.json()["code"]) == (405, "method_not_allowed")
-    assert "POST" in wrong.headers["allow"]
-    bare = await client.get("/audio/process-stream-realtime")
-    assert (bare.status_code, bare.json()["code"]) == (400, "task_id_missing")
-
-
-async def test_every_route_is_described(client: httpx.AsyncClient) -> None:
-    """/schema is an OpenAPI document with a summary and a description for each operation, and the upload form."""
-    document = json.loads((await client.get("/schema")).text)
-    operations = {
-        (path, method): operation
-        for path, methods in document["paths"].items()
-        for method, operation in methods.items()
-    }
-    assert set(operations) == {
-        ("/audio/process-stream-realtime", "post"),
-        ("/audio/process-stream-realtime", "get"),
-        ("/audio/tasks", "post"),
-        ("/audio/tasks/{task_id}", "get"),
-        ("/audio/tasks/{task_id}/events", "get"),
-        ("/health/live", "get"),
-        ("/health/ready", "get"),
-        ("/metrics", "get"),
-    }
-    assert all(operation["summary"] and operation["description"] for operation in operations.values())
-    content = operations["/audio/tasks", "post"]["requestBody"]["content"]
-    assert "audio" in content["multipart/form-data"]["schema"]["properties"]
-    streamed = operations["/audio/process-stream-realtime", "get"]["responses"]["200"]["content"]
-    assert set(streamed) == {"text/event-stream"}

@@ -1,0 +1,55 @@
+"""The gateway's paths: what each is described as, and how those that do not exist are refused."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from services.gateway.settings import Settings
+from shared.settings import BaseSettings
+from tests.fakes.gateway import served
+
+
+@pytest.fixture
+async def client(settings: BaseSettings, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    gateway = Settings(redis_url=settings.redis_url, blob_url=settings.blob_url, spool_dir=tmp_path / "spool")
+    async with served(gateway) as client:
+        yield client
+
+
+async def test_paths_and_methods_that_do_not_exist(client: httpx.AsyncClient) -> None:
+    """The framework's own refusals have the same form."""
+    missing = await client.get("/no/such/path")
+    assert (missing.status_code, missing.json()["code"]) == (404, "no_such_path")
+    wrong = await client.put("/audio/tasks")
+    assert (wrong.status_code, wrong.json()["code"]) == (405, "method_not_allowed")
+    assert "POST" in wrong.headers["allow"]
+    bare = await client.get("/audio/process-stream-realtime")
+    assert (bare.status_code, bare.json()["code"]) == (400, "task_id_missing")
+
+
+async def test_every_route_is_described(client: httpx.AsyncClient) -> None:
+    """/schema is an OpenAPI document with a summary and a description for each operation, and the upload form."""
+    document = json.loads((await client.get("/schema")).text)
+    operations = {
+        (path, method): operation
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert set(operations) == {
+        ("/audio/process-stream-realtime", "post"),
+        ("/audio/process-stream-realtime", "get"),
+        ("/audio/tasks", "post"),
+        ("/audio/tasks/{task_id}", "get"),
+        ("/audio/tasks/{task_id}/events", "get"),
+        ("/health/live", "get"),
+        ("/health/ready", "get"),
+        ("/metrics", "get"),
+    }
+    assert all(operation["summary"] and operation["description"] for operation in operations.values())
+    content = operations["/audio/tasks", "post"]["requestBody"]["content"]
+    assert "audio" in content["multipart/form-data"]["schema"]["properties"]
+    streamed = operations["/audio/process-stream-realtime", "get"]["responses"]["200"]["content"]
+    assert set(streamed) == {"text/event-stream"}
