@@ -6,10 +6,8 @@ from collections.abc import Iterable, Iterator
 MOST_WORDS = 80
 """A recogniser that sets no full stops would otherwise give one sentence as long as the recording."""
 
-# Possessive, and anchored to the first full stop of a run: 100,000 of them must not be tried from each in turn.
-_END = re.compile(
-    r"""(?:(?<![.!?…])[.!?…]++["'”’»)\]]*+(?=\s)|[。！？।؟]++["'”’»」』)\]]*+)\s*""",
-)
+# Only the first full stop of a run is tried: of 100,000 in a row, each would be, to the end of the run.
+_END = re.compile(r"""(?:(?<![.!?…])[.!?…]+["'”’»)\]]*(?=\s)|[。！？।؟]+["'”’»」』)\]]*)\s*""")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|Sr|Jr|vs|approx|e\.g|i\.e)|\b\w\.\w|\b[A-Z])\.$", re.IGNORECASE
 )

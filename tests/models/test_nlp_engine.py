@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from services.nlp._spacy import WINDOW
 from services.nlp.engine import make_engine
 from services.nlp.settings import Settings
 from services.nlp.stage import Engine
@@ -73,11 +74,15 @@ def test_a_text_without_names_and_an_empty_one_have_no_entities(engine: Engine) 
 
 
 def test_a_name_is_found_once_wherever_a_long_text_is_cut(engine: Engine) -> None:
-    """Text longer than what is read at once has each name once, whole, at its place."""
+    """Text longer than what is read at once has each name once, whole, at its place; here it lies across the cut."""
     filler = "It rained, and nobody came to see the show. "
-    for shift in range(0, 44, 11):
-        text = "x" * shift + " " + filler * 226 + "Maria Lopez went home. " + filler * 226 + "Maria Lopez sang."
-        assert named(engine, text, labels=("person",)) == [[("Maria Lopez", "person")] * 2]
+    for before in (3, 6, 9):
+        start = WINDOW - before
+        opening = filler * (start // len(filler))
+        text = "x" * (start - len(opening) - 1) + " " + opening + "Maria Lopez went home. " + filler * 226
+        found = engine.entities([text + "Maria Lopez sang."], ["person"])[0]
+        assert [entity.start for entity in found] == [start, len(text)]
+        assert {entity.end - entity.start for entity in found} == {len("Maria Lopez")}
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
