@@ -96,13 +96,13 @@ async def run(work: Work, engine: Engine, emit: Emit) -> Document:
     if source.texts:
         wanted = _distinct(work.options.topics) or engine.default_topics
         topics = tuple(await work.compute(engine.topics, source.texts, wanted))
-    warnings += (notices := source.notices("topics_language", "The topics"))
+    warnings += (notices := source.notices(code="topics_language", subject="The topics"))
     emit.step(Step.CLASSIFICATION_COMPLETE, Topics(topics=topics), notices)
 
     emit.step(Step.SUMMARIZATION)
     source = _Source(segments, document, engine.summary_languages, work.options)
     summary = await work.compute(engine.summary, source.texts) if source.texts else None
-    warnings += (notices := source.notices("summary_language", "The summary"))
+    warnings += (notices := source.notices(code="summary_language", subject="The summary"))
     emit.step(Step.SUMMARIZATION_COMPLETE, Summary(summary=summary), notices)
 
     return msgspec.structs.replace(document, topics=topics, summary=summary, warnings=(*document.warnings, *warnings))
@@ -151,7 +151,9 @@ def _entity_labels(options: Options, engine: Engine) -> tuple[Sequence[str], tup
         f"Entities of these kinds cannot be found here: {', '.join(unknown)}. "
         f"Choose from: {', '.join(engine.entity_labels)}."
     )
-    return [label for label in wanted if label not in unknown], (_notice("unsupported_entity_label", message),)
+    return [label for label in wanted if label not in unknown], (
+        _notice(code="unsupported_entity_label", message=message),
+    )
 
 
 def _left_out(segments: Sequence[Segment], engine: Engine, options: Options) -> tuple[Notice, ...]:
@@ -167,7 +169,7 @@ def _left_out(segments: Sequence[Segment], engine: Engine, options: Options) -> 
         f"Entities are found in text of these languages: {', '.join(sorted(engine.entity_languages))}. "
         f"Text in {', '.join(foreign)} was left out."
     )
-    return (_notice("entities_language", message),)
+    return (_notice(code="entities_language", message=message),)
 
 
 class _Source:
@@ -191,7 +193,7 @@ class _Source:
                     self._foreign.add(language)
             self.texts.append(text)
 
-    def notices(self, code: str, subject: str) -> tuple[Notice, ...]:
+    def notices(self, *, code: str, subject: str) -> tuple[Notice, ...]:
         """A warning when text had to be read in a language that the model was not made for."""
         if not self._foreign:
             return ()
@@ -200,7 +202,7 @@ class _Source:
             f"{subject} may be poor: the model was made for {known}, and the text is in "
             f"{', '.join(sorted(self._foreign))}. Ask for a translation to {known} to have that read instead."
         )
-        return (_notice(code, message),)
+        return (_notice(code=code, message=message),)
 
 
 def _reads(languages: Collection[str], language: str | None) -> bool:
@@ -217,5 +219,5 @@ def _distinct(labels: Iterable[str]) -> Sequence[str]:
     return list(distinct.values())
 
 
-def _notice(code: str, message: str) -> Notice:
+def _notice(*, code: str, message: str) -> Notice:
     return Notice(code=code, message=message, stage=StageName.NLP)
