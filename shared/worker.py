@@ -10,6 +10,7 @@ The only file that imports arq's Worker. What differs from arq's own (see its `w
 """
 
 import asyncio
+import gc
 import os
 import secrets
 import signal
@@ -218,6 +219,10 @@ async def _announce(runner: Runner) -> None:
 async def _prepare(engine: Engine, device: Device, stage: Stage) -> None:
     await device.compute(engine.load)
     await device.compute(engine.warm_up)
+    # The libraries and models stay for good. Left to the collector, each full round over them would stop the event loop
+    # for a large part of a second.
+    gc.collect()
+    gc.freeze()
     log.info("engine_ready", stage=stage.name, **engine.describe())
 
 
