@@ -9,6 +9,7 @@ publishes them.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import ParamSpec, Self, TypeVar
 
@@ -100,6 +101,10 @@ class Attempt:
     @property
     def options(self) -> Options:
         return self._claim.options
+
+    @property
+    def submitted(self) -> datetime:
+        return self._claim.submitted
 
     @property
     def written(self) -> Sequence[Segment]:

@@ -5,6 +5,7 @@ All are safe to repeat after a lost reply, except that `claim` then makes anothe
 """
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
 
@@ -65,6 +66,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     published: int
     """Number of the last record whose event is published."""
     queued_seconds: float
+    submitted: datetime
+    """When the task was submitted; UTC."""
 
 
 class Exhausted(Exception):
@@ -249,7 +252,7 @@ class Scripts:
 
 
 def _claim(fields: Sequence[Any]) -> Claim:
-    token, attempt, now, tail, route, options, blob, duration, turn, published, queued = fields
+    token, attempt, now, tail, route, options, blob, duration, turn, published, queued, created = fields
     return Claim(
         token=token,
         attempt=attempt,
@@ -261,6 +264,7 @@ def _claim(fields: Sequence[Any]) -> Claim:
         turn=int(turn),
         published=int(published),
         queued_seconds=max(0.0, (now - int(queued)) / 1000),
+        submitted=datetime.fromtimestamp(int(created) / 1000, UTC),
     )
 
 

@@ -6,6 +6,7 @@ worker dies, `run` is started again elsewhere with `work.written` holding what i
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar
 
@@ -44,6 +45,11 @@ class Work(Protocol):
 
     @property
     def options(self) -> Options: ...
+
+    @property
+    def submitted(self) -> datetime:
+        """When the task was submitted (UTC): what `tomorrow` in the recording most likely counts from."""
+        ...
 
     @property
     def written(self) -> Sequence[Segment]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Protocol
 
 import msgspec
@@ -70,7 +70,7 @@ async def run(work: Work, engine: Engine, emit: Emit) -> Document:
     if segments:
         language = document.language or work.options.language
         passages, foreign = _passages(segments, document, engine.languages, language)
-        findings = await work.compute(engine.read, passages, today=datetime.now(UTC).date()) if passages else Findings()
+        findings = await work.compute(engine.read, passages, today=work.submitted.date()) if passages else Findings()
         insights = _insights(segments, findings, foreign)
         warnings = _warnings(engine.languages, foreign, language)
     emit.step(Step.INSIGHTS_COMPLETE, InsightsFound(insights=insights), warnings)

@@ -25,6 +25,6 @@ local last = redis.call('XREVRANGE', out, '+', '-', 'COUNT', 1)
 if #last > 0 then tail = tonumber(string.match(last[1][1], '^%d+')) end
 
 local fields = redis.call('HMGET', task, 'route', 'options', 'blob', 'duration', 'turn',
-  'published:' .. stage, 'queued:' .. stage)
+  'published:' .. stage, 'queued:' .. stage, 'created')
 return {'OK', token, attempt, now, tail, fields[1], fields[2], fields[3], fields[4], fields[5], fields[6] or '0',
-  fields[7] or '0'}
+  fields[7] or '0', fields[8]}

@@ -1,6 +1,7 @@
 """What a stage sees of the mesh, in memory: give it input, run the stage, look at what it handed on."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -24,6 +25,7 @@ class FakeWork:
     ) -> None:
         self.task_id = "task"
         self.options = options or Options()
+        self.submitted = datetime(2024, 5, 15, 12, 0, tzinfo=UTC)
         self.written: list[Segment] = list(written)
         self.computed: list[str] = []
         self._batches = batches

@@ -1,7 +1,7 @@
 """The insights stage, with an engine that reads little; and what is told without one."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
 import pytest
@@ -130,13 +130,12 @@ async def test_the_language_of_the_document_stands_for_segments_without_one() ->
         assert [notice.code for notice in emit.steps[-1][2]] == ["insights_language"]
 
 
-async def test_relative_dates_are_resolved_on_the_day_of_the_work() -> None:
-    """The engine is told the day and looks at no clock itself."""
+async def test_relative_dates_count_from_the_day_of_the_submission() -> None:
+    """Another attempt, on another day, finds the same dates."""
     engine = FirstWordEngine()
-    before = datetime.now(UTC).date()
-    await outcome(FakeWork(batches=[said("Hello.")]), engine)
-    assert engine.today is not None
-    assert before <= engine.today <= datetime.now(UTC).date()
+    work = FakeWork(batches=[said("Hello.")])
+    await outcome(work, engine)
+    assert engine.today == work.submitted.date()
 
 
 async def test_another_attempt_reads_the_whole_text() -> None:
