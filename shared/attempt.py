@@ -23,7 +23,6 @@ from shared.redis import Redis, persist
 from shared.result import assemble
 from shared.scripts import Claim, Commit, Committed, NextJob, PublishedEvent, Scripts
 from shared.stage import Stage
-from shared.steps import progress_of
 from shared.wake import until_set
 
 P = ParamSpec("P")
@@ -220,18 +219,24 @@ class Attempt:
         metrics.RECORDS_REFUSED.labels(self._stage.name).inc(committed.refused)
 
     def _event(self, owed: _Announcement) -> PublishedEvent:
-        partial, done = owed.partial, owed.done
-        if owed.record and self._stage.partial:
-            text = " ".join(part for part in self._texts[: owed.record] if part)
-            partial = self._stage.partial.part(text, self._written[owed.record - 1])
-            if done is None and self._total:
-                done = owed.record / self._total
-        event = events.make(self._task_id, owed.step, partial=partial, done=done, warnings=owed.warnings)
+        if owed.record:
+            return self._partial_event(owed)
+        event = events.make(self._task_id, owed.step, partial=owed.partial, warnings=owed.warnings)
+        return PublishedEvent(data=codec.encode_text(event), step=owed.step, progress=event.progress)
+
+    def _partial_event(self, owed: _Announcement) -> PublishedEvent:
+        assert self._stage.partial is not None
+        done = owed.record / self._total if owed.done is None and self._total else owed.done
+        segment = self._written[owed.record - 1]
+        full = self._stage.partial.part(events.joined(self._texts[: owed.record]), segment)
+        event = events.make(self._task_id, owed.step, partial=full, done=done)
+        logged = msgspec.structs.replace(event, partial_result=codec.raw_json(self._stage.partial.part(None, segment)))
         return PublishedEvent(
             data=codec.encode_text(event),
             step=owed.step,
-            progress=progress_of(owed.step, done),
+            progress=event.progress,
             record=owed.record,
+            logged=codec.encode_text(logged),
         )
 
     def _next_job(self) -> NextJob | None:

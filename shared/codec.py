@@ -4,7 +4,17 @@ from typing import Any
 
 import msgspec
 
-from shared.messages import Event, Failure, Message, Options, Record, Result, StageJob
+from shared.messages import (
+    Event,
+    Failure,
+    Message,
+    Options,
+    Record,
+    Result,
+    StageJob,
+    TranscriptPart,
+    TranslationPart,
+)
 
 encode = msgspec.msgpack.Encoder().encode
 """msgpack of any message."""
@@ -16,6 +26,8 @@ decode_record = msgspec.msgpack.Decoder(Record).decode
 decode_job = msgspec.msgpack.Decoder(StageJob).decode
 decode_options = msgspec.json.Decoder(Options).decode
 decode_event = msgspec.json.Decoder(Event).decode
+decode_transcript_part = msgspec.json.Decoder(TranscriptPart).decode
+decode_translation_part = msgspec.json.Decoder(TranslationPart).decode
 decode_plain = msgspec.json.Decoder(dict[str, Any]).decode
 decode_failure = msgspec.json.Decoder(Failure).decode
 decode_result = msgspec.json.Decoder(Result).decode

@@ -3,16 +3,36 @@
 An event is encoded once, by the attempt that caused it. The commit script numbers it, appends it to the log and
 publishes it with the number in front. Numbers have no gaps, so that a reader of the channel knows at once whether it
 has missed one.
+
+A partial event tells the whole text so far. The log keeps it without: `TextSoFar` puts it back from the segments.
 """
 
+from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 
-from shared import keys
+from shared import codec, keys
 from shared.codec import encode_text, raw_json
 from shared.messages import NO_PARTIAL, Event, Failure, Message, Notice, State, Step
 from shared.redis import Redis
 from shared.steps import STEPS, progress_of
 
+_AT_ONCE = 256
+
+
+def _transcript(part: bytes) -> str | None:
+    return codec.decode_transcript_part(part).segment.text
+
+
+def _translation(part: bytes) -> str | None:
+    return codec.decode_translation_part(part).segment.translation
+
+
+_GAPS = {
+    b'"partial_result":{"transcript":null,"segment":': _transcript,
+    b'"partial_result":{"translation":null,"segment":': _translation,
+}
+"""Where the log leaves out the text so far, and what a segment adds to it. Text of a client cannot look like this: its
+quotation marks are escaped."""
 _PREFIX = b'{"id":"'
 _TERMINAL = tuple(b'"step":"%s",' % step.value.encode() for step in Step if step.terminal)
 
@@ -58,9 +78,47 @@ def split(payload: bytes) -> tuple[int, bytes]:
 
 
 async def read(redis: Redis, task_id: str, *, after: int, count: int) -> list[tuple[int, bytes]]:
-    """Up to `count` events behind number `after`, in order: their numbers and their JSON."""
+    """Up to `count` events behind number `after`, in order: their numbers and their JSON as the log keeps it."""
     entries = await redis.xrange(keys.events(task_id), f"({after}-0", count=count)
     return [(int(entry_id.partition(b"-")[0]), fields[b"event"]) for entry_id, fields in entries]
+
+
+class TextSoFar:
+    """Completes partial events from the log. It has to see all events of a task, from the first."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        """Of the last event seen."""
+        self._texts: dict[bytes, list[str | None]] = {}
+
+    def complete(self, number: int, event: bytes) -> bytes:
+        """The event as it was published."""
+        self.number = number
+        for gap, read_text in _GAPS.items():
+            before, found, behind = event.partition(gap)
+            if found:
+                texts = self._texts.setdefault(gap, [])
+                texts.append(read_text(codec.decode_event(event).partial_result))
+                return before + gap.replace(b"null", codec.encode_json(joined(texts)), 1) + behind
+        return event
+
+
+def lacks_text(event: bytes) -> bool:
+    """Whether this is a partial event that the log keeps without its text."""
+    return any(gap in event for gap in _GAPS)
+
+
+def joined(texts: Iterable[str | None]) -> str:
+    """The text that the texts of segments make together."""
+    return " ".join(text for text in texts if text)
+
+
+async def history(redis: Redis, task_id: str) -> AsyncIterator[tuple[int, bytes]]:
+    """All events of a task so far as they were published: their numbers and their JSON."""
+    texts = TextSoFar()
+    while entries := await read(redis, task_id, after=texts.number, count=_AT_ONCE):
+        for number, event in entries:
+            yield number, texts.complete(number, event)
 
 
 def is_terminal(event: bytes) -> bool:

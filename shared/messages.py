@@ -255,9 +255,10 @@ class Event(Message, frozen=True):
 
 
 class TranscriptPart(Message, frozen=True, omit_defaults=False):
-    """`transcription`: the text so far and the segment that came last."""
+    """`transcription`: the text so far and the segment that came last. In the event log the text is left out (None):
+    it is what the segments say, and repeating it each time would make the log grow with the square of its length."""
 
-    transcript: str
+    transcript: str | None
     segment: Segment
     is_final: bool = False
 
@@ -273,9 +274,9 @@ class Transcript(Message, frozen=True, omit_defaults=False):
 
 
 class TranslationPart(Message, frozen=True, omit_defaults=False):
-    """`translation`: the translated text so far and the segment that came last."""
+    """`translation`: the translated text so far, left out in the event log, and the segment that came last."""
 
-    translation: str
+    translation: str | None
     segment: Segment
     is_final: bool = False
 

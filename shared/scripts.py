@@ -83,12 +83,14 @@ class AlreadyDone(Exception):
 
 
 class PublishedEvent(Message, frozen=True, omit_defaults=False):
-    """An event on its way into the log. `record` is the number of the record that it reports, 0 for a step."""
+    """An event on its way: `data` is published, `logged` is what the log keeps of it where that is less. `record` is
+    the number of the record that it reports, 0 for a step."""
 
     data: str
     step: str
     progress: int
     record: int = 0
+    logged: str | None = None
 
 
 class NextJob(Message, frozen=True, omit_defaults=False):

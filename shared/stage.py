@@ -94,8 +94,8 @@ class PartialText(msgspec.Struct, frozen=True):
     step: Step
     text: Callable[[Segment], str | None]
     """What the segment adds to the text so far; None when it has nothing to show, and then it makes no event."""
-    part: Callable[[str, Segment], Partial]
-    """The partial result, from the text so far and the segment."""
+    part: Callable[[str | None, Segment], Partial]
+    """The partial result, from the text so far (None where it is left out) and the segment."""
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):

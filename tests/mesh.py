@@ -73,7 +73,7 @@ async def submit(redis: Redis, task_id: str, *, translation: bool = False, insig
 
 async def log_of(redis: Redis, task_id: str) -> list[Event]:
     """The events of a task so far."""
-    return [codec.decode_event(data) for _, data in await events.read(redis, task_id, after=0, count=10_000)]
+    return [codec.decode_event(data) async for _, data in events.history(redis, task_id)]
 
 
 async def until_ended(redis: Redis, task_id: str) -> list[Event]:

@@ -273,7 +273,7 @@ def _coverage(speech: bytearray, segments: Sequence[Segment]) -> float:
     return round(float((spoken & covered).sum() / total), 3) if total else 1.0
 
 
-def _part(text: str, segment: Segment) -> TranscriptPart:
+def _part(text: str | None, segment: Segment) -> TranscriptPart:
     return TranscriptPart(transcript=text, segment=segment)
 
 

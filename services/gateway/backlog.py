@@ -5,11 +5,14 @@ from collections.abc import Sequence
 
 from services.gateway.frames import Frame, frame
 from shared import codec, events, tasks
+from shared.events import TextSoFar
 from shared.messages import Failure, State
 from shared.redis import Redis
 
 BATCH = 32
 """Events per read: what a slow client holds in memory at most."""
+_CATCH_UP = 256
+"""Events at a time that are read again only for the text that they add."""
 _READS = 16
 """Reads at a time, so that ten thousand clients that wake at once do not open as many connections."""
 
@@ -21,8 +24,9 @@ class Backlog:
         self._redis = redis
         self._turn = asyncio.Semaphore(_READS)
 
-    async def read(self, task_id: str, number: int, *, last: Frame | None) -> Sequence[Frame]:
-        """Up to `BATCH` frames behind event `number`; `last` is the frame that the client had last.
+    async def read(self, task_id: str, number: int, *, last: Frame | None, texts: TextSoFar) -> Sequence[Frame]:
+        """Up to `BATCH` frames behind event `number`; `last` is the frame that the client had last. `texts` has seen
+        what was read for this client so far; when that is not all up to `number`, the log is read from its start.
 
         A task that is gone gets an end without an id. One that ended at or before `number` gets its last event
         again: that happens when Redis has lost its latest seconds, and no stream may stay open for ever.
@@ -38,7 +42,17 @@ class Backlog:
                     found = await events.read(self._redis, task_id, after=before, count=1)
                     if not found:
                         return (_lost(task_id, last),)
-        return [frame(*entry) for entry in found]
+            if texts.number != number and any(events.lacks_text(event) for _, event in found):
+                await self._catch_up(task_id, number, texts)
+        return [frame(number, texts.complete(number, event)) for number, event in found]
+
+    async def _catch_up(self, task_id: str, number: int, texts: TextSoFar) -> None:
+        """Let `texts` see the events up to `number`."""
+        while entries := await events.read(self._redis, task_id, after=texts.number, count=_CATCH_UP):
+            for seen, event in entries:
+                if seen > number:
+                    return
+                texts.complete(seen, event)
 
 
 def _lost(task_id: str, last: Frame | None) -> Frame:

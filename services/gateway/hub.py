@@ -19,6 +19,7 @@ from services.gateway.backlog import BATCH, Backlog
 from services.gateway.frames import Frame, frame
 from services.gateway.topic import Topic
 from shared import events, metrics
+from shared.events import TextSoFar
 from shared.redis import AWAY, Pauses, Redis
 
 log = structlog.get_logger(__name__)
@@ -32,13 +33,14 @@ POLL_SECONDS = 1.0
 class Cursor:
     """One client's place in the events of a task."""
 
-    __slots__ = ("_epoch", "_hub", "_last", "_news", "_number", "_waiter", "closed", "topic")
+    __slots__ = ("_epoch", "_hub", "_last", "_news", "_number", "_texts", "_waiter", "closed", "topic")
 
     def __init__(self, hub: "Hub", topic: Topic, number: int) -> None:
         self._hub = hub
         self.topic = topic
         self._number = number
         self._last: Frame | None = None
+        self._texts = TextSoFar()
         self._epoch = 0
         """The topic's epoch in which the log was read to its end; 0 when it has to be read."""
         self._news = False
@@ -91,10 +93,14 @@ class Cursor:
         epoch = self.topic.epoch if self.topic.live else 0
         try:
             async with asyncio.timeout_at(deadline):
-                frames = await self._hub.backlog.read(self.topic.task_id, self._number, last=self._last)
+                frames = await self._hub.backlog.read(
+                    self.topic.task_id, self._number, last=self._last, texts=self._texts
+                )
         except AWAY:  # a timeout is one of them
             return ()
         self._epoch = epoch if len(frames) < BATCH else 0
+        if self._epoch:
+            self._texts = TextSoFar()  # a client that follows live holds no text
         return frames
 
     async def _rest(self, seconds: float) -> None:

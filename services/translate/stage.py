@@ -161,7 +161,7 @@ def _suspect(count: int) -> Notice:
     return Notice(code="translation_suspect", message=message, stage=StageName.TRANSLATE)
 
 
-def _part(text: str, segment: Segment) -> TranslationPart:
+def _part(text: str | None, segment: Segment) -> TranslationPart:
     return TranslationPart(translation=text, segment=segment)
 
 

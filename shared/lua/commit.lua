@@ -43,7 +43,7 @@ if due then
     end
     if fresh then
       count = count + 1
-      redis.call('XADD', events, count .. '-0', 'event', event.data)
+      redis.call('XADD', events, count .. '-0', 'event', event.logged or event.data)
       redis.call('PUBLISH', request.channel, '{"id":"' .. count .. '-0",' .. string.sub(event.data, 2))
       shown = event
     end

@@ -3,6 +3,8 @@
 import uuid
 from typing import Any, cast
 
+import msgspec
+
 from shared import codec, events, keys, queue
 from shared.messages import Failure, Options, Segment, StageName, State, Step, TranscriptPart
 from shared.redis import Redis
@@ -17,6 +19,7 @@ class LiveTask:
     def __init__(self, redis: Redis) -> None:
         self.task_id = uuid.uuid4().hex
         self.log: list[bytes] = []
+        self._texts: list[str] = []
         self._redis = redis
         self._scripts = Scripts(redis, Limits(ttl_ms=TTL_MS, wait_ms=TTL_MS))
 
@@ -34,14 +37,21 @@ class LiveTask:
         return self
 
     async def say(self, text: str = "", *, step: Step = Step.TRANSCRIPTION, aloud: bool = True) -> int:
-        """Append an event and publish it; not `aloud`, its message is lost on the way."""
+        """Append an event and publish it; not `aloud`, its message is lost on the way. The log leaves out its text."""
         number = len(self.log) + 1
-        part = TranscriptPart(transcript=text, segment=Segment(index=number, start=0, end=1, text=text))
-        event = codec.encode_json(events.make(self.task_id, step, partial=part))
+        self._texts.append(text)
+        whole = TranscriptPart(
+            transcript=events.joined(self._texts), segment=Segment(index=number, start=0, end=1, text=text)
+        )
+        made = events.make(self.task_id, step, partial=whole)
+        logged = msgspec.structs.replace(
+            made, partial_result=codec.raw_json(msgspec.structs.replace(whole, transcript=None))
+        )
+        event = codec.encode_json(made)
         self.log.append(event)
         client = cast("Any", self._redis)
         async with client.pipeline(transaction=True) as pipeline:
-            pipeline.xadd(keys.events(self.task_id), {"event": event}, id=f"{number}-0")
+            pipeline.xadd(keys.events(self.task_id), {"event": codec.encode_json(logged)}, id=f"{number}-0")
             pipeline.pexpire(keys.events(self.task_id), TTL_MS)
             pipeline.hset(keys.task(self.task_id), "events", number)
             if step.terminal:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shared import codec, keys
+from shared import codec, events, keys
 from shared.messages import StageName, State, Step
 from shared.redis import Redis
 from shared.settings import BaseSettings
@@ -57,6 +57,25 @@ async def test_a_task_goes_through_all_stages(redis: Redis) -> None:
     assert codec.decode_result(result).translation == "Frase 1. Frase 2. Frase 3."
     assert await redis.get(keys.result("t")) == bytes(result)
     assert await redis.hget(keys.task("t"), "state") == State.COMPLETED.encode()
+
+
+@pytest.mark.usefixtures("mesh")
+async def test_a_replayed_event_is_the_one_that_was_published(redis: Redis) -> None:
+    """The log keeps partial events without the text so far; replay puts it back, to the byte."""
+    published: list[tuple[int, bytes]] = []
+    async with redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+        await pubsub.subscribe(keys.channel("t"))
+        await submit(redis, "t", translation=True)
+        while not (published and events.is_terminal(published[-1][1])):
+            message = await pubsub.get_message(timeout=1)
+            if message is not None:
+                published.append(events.split(message["data"]))
+    assert [entry async for entry in events.history(redis, "t")] == published
+    (_, second), (_, third) = published[2:4]
+    assert b'"transcript":"Sentence 1. Sentence 2."' in second
+    assert b'"transcript":"Sentence 1. Sentence 2. Sentence 3."' in third
+    kept = dict(await events.read(redis, "t", after=0, count=99))
+    assert b"Sentence 1" not in kept[4]
 
 
 @pytest.mark.usefixtures("mesh")
