@@ -9,6 +9,8 @@ import sys
 import time
 from collections.abc import Sequence
 
+import psutil
+
 from shared import codec, events, keys, queue
 from shared.messages import Options, StageName, Step, Summary
 from shared.redis import connected
@@ -95,7 +97,10 @@ async def _follow(port: int, task_id: str, opened: asyncio.Event, latencies: lis
 async def main(counts: Sequence[int]) -> None:
     for streams in counts:
         async with standing() as stand:
+            idle = psutil.Process(stand.gateway.pid).memory_info().rss
             median, late = quantiles(await measure(stand, streams))
+        if streams == counts[0]:
+            print(f"idle gateway: {idle / 1e6:.0f} MB of memory")
         print(f"{streams:4d} streams: event latency p50 {median:.2f} ms, p99 {late:.2f} ms")
 
 
