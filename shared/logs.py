@@ -8,12 +8,13 @@ import sys
 
 import structlog
 
-from shared.settings import BaseSettings
+from shared.settings import BaseSettings, choose
 
 
 def configure(settings: BaseSettings, *, service: str) -> None:
-    """Set up logging for this process, to standard error. Called once, in the entry point."""
-    level = logging.getLevelNamesMapping().get(settings.log_level.upper(), logging.INFO)
+    """Set up logging for this process, to standard error. Called once, in the entry point. Raises `SettingsError`."""
+    levels = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+    level = choose("LOG_LEVEL", settings.log_level.lower(), levels)
     renderer: structlog.typing.Processor
     if settings.log_format == "json":
         renderer = structlog.processors.JSONRenderer()

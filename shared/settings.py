@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
 from shared.errors import SettingsError
 
 S = TypeVar("S", bound="BaseSettings")
+T = TypeVar("T")
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
 
 
 class BaseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -18,7 +22,7 @@ class BaseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Where Redis is: `redis://user:password@host:port/db`, or `rediss://` for TLS."""
     redis_host: str = ""
     """Instead of the URL: the host alone, with the four fields below. For passwords that a URL would garble."""
-    redis_port: int = 6379
+    redis_port: Annotated[int, msgspec.Meta(ge=1, le=65_535)] = 6379
     redis_username: str = ""
     redis_password: str = ""
     redis_tls: bool = False
@@ -26,12 +30,13 @@ class BaseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Where recordings lie: a folder that all services share, or `s3://bucket/prefix`, `gs://…`, `az://…`."""
     models_dir: Path = Path("~/.cache/voxmesh/models")
     """Where `voxmesh models pull` puts the models."""
-    log_format: str = "console"
+    log_format: Literal["console", "json"] = "console"
     """`console` for people, `json` for a log store."""
     log_level: str = "info"
-    task_ttl_seconds: int = 86_400
+    """`debug`, `info`, `warning` or `error`: what is less is not told."""
+    task_ttl_seconds: Count = 86_400
     """How long a task, its events and its result stay in Redis after the last sign of life."""
-    wait_limit_seconds: int = 21_600
+    wait_limit_seconds: Count = 21_600
     """A task that no worker has touched for this long ends as `expired`."""
     default_target_language: str = "pt"
     """Where to translate to when the client does not say."""
@@ -51,6 +56,13 @@ def load(kind: type[S], environ: Mapping[str, str]) -> S:
         raise SettingsError(f"{place.rstrip('`').upper()}: {reason[0].lower()}{reason[1:]}") from error
 
 
+def choose(variable: str, name: str, choices: Mapping[str, T]) -> T:
+    """What `name`, the value of `variable`, stands for. Raises `SettingsError` naming the variable and the choices."""
+    if name not in choices:
+        raise SettingsError(f"{variable}: there is no {name!r}; choose from {', '.join(choices)}")
+    return choices[name]
+
+
 def _decode(kind: type[object], value: object) -> object:
     if kind is Path and isinstance(value, str):
         return Path(value).expanduser()
@@ -60,19 +72,19 @@ def _decode(kind: type[object], value: object) -> object:
 class StageSettings(BaseSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every stage worker reads besides; each service adds its own, prefixed with the stage's name."""
 
-    worker_concurrency: int = 8
+    worker_concurrency: Count = 8
     """Tasks a worker has in hand at a time. They share one engine thread, so this hides waiting, not computing."""
-    worker_threads: int = 0
+    worker_threads: Annotated[int, msgspec.Meta(ge=0)] = 0
     """Threads of the engine; 0 takes the processors that the container may use."""
-    lease_seconds: float = 10.0
+    lease_seconds: Seconds = 10.0
     """How long a silent worker keeps its job. Renewed every quarter; another worker continues once it has lapsed."""
-    max_attempts: int = 3
+    max_attempts: Count = 3
     """After this many attempts that died, the input is held to be the cause and the task fails."""
-    drain_seconds: float = 8.0
+    drain_seconds: Annotated[float, msgspec.Meta(ge=0)] = 8.0
     """How long a worker that was told to stop finishes what it has in hand before it hands it back."""
-    run_limit_factor: float = 20.0
+    run_limit_factor: Annotated[float, msgspec.Meta(gt=0)] = 20.0
     """A stage may run this many times the length of the audio, waiting not counted …"""
-    run_limit_seconds: float = 600.0
+    run_limit_seconds: Seconds = 600.0
     """… and at least this long; then the task fails with `run_timeout`."""
-    health_port: int = 0
+    health_port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 0
     """Port of the worker's /health and /metrics; 0 takes none."""

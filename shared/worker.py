@@ -223,7 +223,8 @@ async def _prepare(engine: Engine, device: Device, stage: Stage) -> None:
     # for a large part of a second.
     gc.collect()
     gc.freeze()
-    log.info("engine_ready", stage=stage.name, **engine.describe())
+    facts = {name: fact for name, fact in engine.describe().items() if isinstance(fact, str | int)}
+    log.info("engine_ready", stage=stage.name, **facts)
 
 
 async def _unless(stopping: asyncio.Event, work: Awaitable[None]) -> bool:

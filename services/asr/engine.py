@@ -27,6 +27,7 @@ from shared import processors
 from shared.errors import ModelMissing, SettingsError
 from shared.messages import Word
 from shared.models import locate
+from shared.settings import choose
 
 _MOST_HINT_TOKENS = 223
 """Half of the decoder's 448 places belongs to what is said."""
@@ -46,10 +47,9 @@ _WITHOUT_SPACES = ("zh", "ja", "th", "lo", "my", "yue")
 
 
 def make_engine(settings: Settings) -> Recogniser:
-    """The recogniser that the settings name, not loaded yet. Raises `SettingsError` for an unknown one."""
-    if settings.asr_engine not in ("embedded", "light"):
-        raise SettingsError(f"ASR_ENGINE: unknown engine '{settings.asr_engine}', choose embedded or light")
-    return Whisper(settings)
+    """The engine that the settings ask for, not loaded yet. Raises `SettingsError` naming the variable."""
+    choices = {"embedded": "whisperx.asr", "light": "faster_whisper"}
+    return Whisper(settings, library=choose("ASR_ENGINE", settings.asr_engine, choices))
 
 
 class _Memory(msgspec.Struct):
@@ -78,10 +78,11 @@ class _Decoded(msgspec.Struct, frozen=True):
 
 
 class Whisper:
-    """A Whisper model in CTranslate2's format. Implements `Recogniser`."""
+    """A Whisper model in CTranslate2's format, as `library`, a module, runs it. Implements `Recogniser`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, library: str) -> None:
         self._settings = settings
+        self._library = library
         self._threads = settings.worker_threads or processors.available()
         self._whisper: Any = None
         self._vad: Any = None
@@ -97,22 +98,28 @@ class Whisper:
         return self._settings.asr_batch_size
 
     def load(self) -> None:
-        """Load Whisper and the VAD. Raises `ModelMissing` with what to do when the model is not there."""
+        """Load Whisper and the VAD. Raises `ModelMissing` with what to do when the model is not there, `SettingsError`
+        when it does not run on this device with this precision."""
         folder = self._folder()
         with warnings.catch_warnings():
             # The libraries behind WhisperX warn about each other at import; nothing that a person here could act on.
             warnings.simplefilter("ignore")
-            library = import_module("faster_whisper" if self._settings.asr_engine == "light" else "whisperx.asr")
+            library = import_module(self._library)
             self._tokenizers = import_module("faster_whisper.tokenizer")
             self._transcribing = import_module("faster_whisper.transcribe")
             onnxruntime = import_module("onnxruntime")
-        self._whisper = library.WhisperModel(
-            str(folder),
-            device=self._settings.asr_device,
-            compute_type=self._settings.asr_compute_type,
-            cpu_threads=self._threads,
-            local_files_only=True,
-        )
+        try:
+            self._whisper = library.WhisperModel(
+                str(folder),
+                device=self._settings.asr_device,
+                compute_type=self._settings.asr_compute_type,
+                cpu_threads=self._threads,
+                local_files_only=True,
+            )
+        except (RuntimeError, ValueError) as error:
+            tried = f"{folder} with ASR_DEVICE={self._settings.asr_device}"
+            precision = f"ASR_COMPUTE_TYPE={self._settings.asr_compute_type}"
+            raise SettingsError(f"ASR_MODEL: cannot load {tried}, {precision}: {error}") from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4

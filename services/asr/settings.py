@@ -1,6 +1,10 @@
 """The settings of the asr service."""
 
-from shared.settings import StageSettings
+from typing import Annotated
+
+import msgspec
+
+from shared.settings import Count, StageSettings
 
 
 class Settings(StageSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -15,12 +19,12 @@ class Settings(StageSettings, frozen=True, kw_only=True, forbid_unknown_fields=T
     """`cpu` or `cuda`."""
     asr_compute_type: str = "int8"
     """Precision: `int8` is the fastest on processors, `float16` on graphics cards."""
-    asr_batch_size: int = 4
+    asr_batch_size: Count = 4
     """Stretches of up to 30 s that are transcribed at once. More is faster on a graphics card only; 4 keep one call,
     and so the wait for a cancelled task, within seconds on two processors."""
-    asr_silence_seconds: float = 15.0
+    asr_silence_seconds: Annotated[float, msgspec.Meta(ge=0)] = 15.0
     """Silence that Whisper sees behind a clip, at most up to its full window of 30 s. Less is faster for short clips:
     15 takes about two thirds of the time of the full window for sentences of a few seconds, and hears the same. With 10
     it begins to mishear a word here and there, with less than 8 to say things twice."""
-    asr_beam_size: int = 5
+    asr_beam_size: Count = 5
     """Hypotheses that are followed. Whisper's own default; 1 is faster and makes more mistakes."""

@@ -6,12 +6,13 @@ go on behind a dead one: it listens again, which is fast, passes over the clips 
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Protocol
 
 import msgspec
 import numpy as np
 
+from services.asr import _notices
 from services.asr._clips import FRAME, FRAME_SECONDS, Clip, Cutter, Samples
 from services.asr._sentences import sentences
 from shared.audio import SAMPLE_RATE, Windows, decode_windows
@@ -26,11 +27,14 @@ _FIRST_WINDOWS, _MOST_WINDOWS = 2, 4
 _SURE = 0.5
 """A language guessed with less certainty is guessed again with more speech, before anything is written …"""
 _MOST_UNSURE_CLIPS = 3
-"""… of which this much must be enough."""
+"""… of which this much must be enough; the client is told then."""
 _NEAR_SECONDS = 0.3
 """Speech this near to a segment counts as covered: word times are no more exact than that."""
 _SHORTEST_SECONDS = 0.02
 """No word takes less: one that seems to has been squeezed by its neighbours."""
+_LONGEST_SECONDS, _LONGEST_CHARACTER_SECONDS = 3.0, 0.2
+"""No word takes more than this and this for each character: one that seems to has been stretched over speech behind it
+that the recogniser has left out."""
 _USUAL_SECONDS = 60.0
 """The length that is assumed of a recording that does not say its own, for the progress."""
 
@@ -158,7 +162,9 @@ class _Transcription:
     async def _with_rests(self, clips: Sequence[Clip], heard: Heard, hints: Hints) -> Sequence[_Spoken]:
         """The clips with their words. Where the recogniser stopped in the middle, it is asked for the rest alone: it
         likes to take what is said again for a repetition of its own."""
-        rests = [clip.behind(words[-1].end) if words else None for clip, words in zip(clips, heard.clips, strict=True)]
+        rests = [
+            clip.behind(_over(words[-1])) if words else None for clip, words in zip(clips, heard.clips, strict=True)
+        ]
         asked = [rest.samples for rest in rests if rest]
         hints = msgspec.structs.replace(hints, language=heard.language)
         more = iter((await self._work.compute(self._engine.transcribe, asked, hints)).clips if asked else ())
@@ -198,7 +204,7 @@ class _Transcription:
         """Announce that the transcript is complete."""
         segments = tuple(self._work.written)
         duration = round(self._windows.seconds, 3)
-        warnings = self._warnings(bool(segments))
+        warnings = tuple(self._warnings())
         transcript = Transcript(
             transcript=" ".join(segment.text for segment in segments),
             language=self._language,
@@ -215,27 +221,16 @@ class _Transcription:
             warnings=warnings,
         )
 
-    def _warnings(self, spoken: bool) -> tuple[Notice, ...]:
-        warnings: list[Notice] = []
+    def _warnings(self) -> Iterator[Notice]:
         if self._windows.damaged:
-            message = (
-                f"The recording is damaged or was cut off: {self._windows.seconds:.1f} seconds of it could be read. "
-                "Send the original again if something is missing."
-            )
-            warnings.append(_notice("truncated_or_damaged", message))
-        if not spoken:
-            message = "No speech was found. Check that the right file was sent and that the microphone was on."
-            warnings.append(_notice("no_speech", message))
+            yield _notices.damaged(self._windows.seconds)
+        if not self._work.written:
+            yield _notices.no_speech()
+        if self._language_score is not None and self._language_score < _SURE:
+            yield _notices.unsure(self._language)
         if self._hints_cut:
-            message = (
-                "The initial prompt and the hotwords are too long for the recogniser; a part was left out. Send less."
-            )
-            warnings.append(_notice("prompt_truncated", message))
-        return tuple(warnings)
-
-
-def _notice(code: str, message: str) -> Notice:
-    return Notice(code=code, message=message, stage=StageName.ASR)
+            yield _notices.hints_cut()
+        yield from _notices.not_done(self._work.options)
 
 
 def _read(windows: Windows, count: int) -> Samples:
@@ -250,12 +245,17 @@ def _placed(words: Sequence[Word], clip: Clip, length: float) -> list[Word]:
     placed: list[Word] = []
     earliest, latest = 0.0, math.floor(length * 100) / 100
     for word in words:
-        start, end = clip.in_recording(word.start, word.end)
+        start, end = clip.in_recording(word.start, _over(word))
         start = round(min(max(start, earliest), latest), 2)
         end = round(min(max(end, start + _SHORTEST_SECONDS), latest), 2)
         earliest = end
         placed.append(msgspec.structs.replace(word, start=start, end=end))
     return placed
+
+
+def _over(word: Word) -> float:
+    """When the word has been said at the latest, seconds."""
+    return min(word.end, word.start + _LONGEST_SECONDS + _LONGEST_CHARACTER_SECONDS * len(word.text))
 
 
 def _stripped(words: Sequence[Word]) -> tuple[Word, ...]:

@@ -12,9 +12,9 @@ from services.insights._questions import is_question
 from services.insights._sentiment import sentiment
 from services.insights.settings import Settings
 from services.insights.stage import Findings, Passage
-from shared.errors import SettingsError
 from shared.messages import ActionItem, Question
 from shared.models import locate
+from shared.settings import choose
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -24,11 +24,7 @@ if TYPE_CHECKING:
 def make_engine(settings: Settings) -> stage.Engine:
     """The engine that the settings ask for, not loaded yet. Raises `SettingsError` naming the variable."""
     choices: Mapping[str, Callable[[Settings], stage.Engine]] = {"embedded": GrammarEngine}
-    if settings.insights_engine not in choices:
-        raise SettingsError(
-            f"INSIGHTS_ENGINE: there is no engine {settings.insights_engine!r}; choose from {', '.join(choices)}"
-        )
-    return choices[settings.insights_engine](settings)
+    return choose("INSIGHTS_ENGINE", settings.insights_engine, choices)(settings)
 
 
 class GrammarEngine:

@@ -1,8 +1,8 @@
 """Which model does which part, by the settings. Each model has a module of its own beside this one, because three parts
 with two kinds of model each do not fit on a page; all of them import their libraries in `load` and not before."""
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Collection, Sequence
+from typing import Any, Protocol
 
 from services.nlp import stage
 from services.nlp._minilm import Encoder, MiniLmSummary, MiniLmTopics
@@ -11,8 +11,7 @@ from services.nlp.settings import Settings
 from services.nlp.stage import Found
 from shared.errors import SettingsError
 from shared.messages import Topic
-
-T = TypeVar("T")
+from shared.settings import choose
 
 
 def make_engine(settings: Settings) -> stage.Engine:
@@ -20,16 +19,10 @@ def make_engine(settings: Settings) -> stage.Engine:
     encoder = Encoder(settings)
     return NlpEngine(
         settings,
-        entities=_choose("NLP_ENTITIES_ENGINE", settings.nlp_entities_engine, {"embedded": SpacyEntities})(settings),
-        topics=_choose("NLP_TOPICS_ENGINE", settings.nlp_topics_engine, {"embedded": MiniLmTopics})(encoder),
-        summary=_choose("NLP_SUMMARY_ENGINE", settings.nlp_summary_engine, {"embedded": MiniLmSummary})(encoder),
+        entities=choose("NLP_ENTITIES_ENGINE", settings.nlp_entities_engine, {"embedded": SpacyEntities})(settings),
+        topics=choose("NLP_TOPICS_ENGINE", settings.nlp_topics_engine, {"embedded": MiniLmTopics})(encoder),
+        summary=choose("NLP_SUMMARY_ENGINE", settings.nlp_summary_engine, {"embedded": MiniLmSummary})(encoder),
     )
-
-
-def _choose(variable: str, name: str, choices: Mapping[str, T]) -> T:
-    if name not in choices:
-        raise SettingsError(f"{variable}: there is no engine {name!r}; choose from {', '.join(choices)}")
-    return choices[name]
 
 
 class Part(Protocol):
@@ -71,8 +64,8 @@ class NlpEngine:
         self._entities = entities
         self._topics = topics
         self._summary = summary
-        self.default_entity_labels: Sequence[str] = _listed(settings.nlp_entity_labels)
-        self.default_topics: Sequence[str] = _listed(settings.nlp_topics)
+        self.default_entity_labels: Sequence[str] = _listed("NLP_ENTITY_LABELS", settings.nlp_entity_labels)
+        self.default_topics: Sequence[str] = _listed("NLP_TOPICS", settings.nlp_topics)
         self.entity_labels = entities.labels
         self.entity_languages = entities.languages
         self.topic_languages = topics.languages
@@ -108,5 +101,8 @@ class NlpEngine:
         return self._summary.summarise(texts)
 
 
-def _listed(labels: str) -> list[str]:
-    return [label.strip() for label in labels.split(",") if label.strip()]
+def _listed(variable: str, labels: str) -> Sequence[str]:
+    listed = [label.strip() for label in labels.split(",") if label.strip()]
+    if not listed:
+        raise SettingsError(f"{variable}: it must name something, with commas between")
+    return listed

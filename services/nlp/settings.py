@@ -1,4 +1,4 @@
-"""What an nlp worker reads from the environment."""
+"""The settings of the nlp service."""
 
 from shared.settings import StageSettings
 

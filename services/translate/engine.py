@@ -13,7 +13,8 @@ import msgspec
 from services.translate._masks import Span, mask, restore
 from services.translate.settings import Settings
 from services.translate.stage import Pair, Translator
-from shared.errors import ModelMissing, SettingsError
+from shared.errors import ModelMissing
+from shared.settings import choose
 
 _PAIRS: frozenset[Pair] = frozenset({("en", "pt"), ("pt", "en")})
 
@@ -24,11 +25,7 @@ _ENDINGS = ".!?,;:… "
 def make_engine(settings: Settings) -> Translator:
     """The engine that the settings ask for, not loaded yet. Raises `SettingsError` naming the variable."""
     choices: Mapping[str, Callable[[], Translator]] = {"embedded": FirefoxTranslator}
-    if settings.translate_engine not in choices:
-        offered = ", ".join(choices)
-        problem = f"there is no engine {settings.translate_engine!r}; choose from {offered}"
-        raise SettingsError(f"TRANSLATE_ENGINE: {problem}")
-    return choices[settings.translate_engine]()
+    return choose("TRANSLATE_ENGINE", settings.translate_engine, choices)()
 
 
 class _Direction(Protocol):
@@ -81,7 +78,7 @@ class FirefoxTranslator:
             self.infer(["One, two, three."], source, target)
 
     def describe(self) -> dict[str, Any]:
-        return {"engine": "firefox", "pairs": [list(pair) for pair in sorted(_PAIRS)]}
+        return {"engine": "embedded", "model": "firefox-translations", "pairs": [list(pair) for pair in sorted(_PAIRS)]}
 
     def pairs(self) -> frozenset[Pair]:
         return _PAIRS

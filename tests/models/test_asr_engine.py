@@ -214,8 +214,15 @@ def test_the_engine_of_whisperx_hears_the_same(engine: Recogniser, audio: Path) 
 
 def test_an_unknown_engine_is_named() -> None:
     """The message names the variable and the choices."""
-    with pytest.raises(SettingsError, match=r"ASR_ENGINE.*embedded or light"):
+    with pytest.raises(SettingsError, match=r"^ASR_ENGINE: .*embedded, light$"):
         make_engine(Settings(asr_engine="quantum"))
+
+
+@pytest.mark.parametrize("variable", ["asr_device", "asr_compute_type"])
+def test_what_the_machine_cannot_do_is_named(variable: str) -> None:
+    """A device or precision that is not there ends the worker with one line that names the variable."""
+    with pytest.raises(SettingsError, match=rf"^ASR_MODEL: .*{variable.upper()}=nonsense"):
+        make_engine(settings(**{variable: "nonsense"})).load()
 
 
 def test_a_missing_model_says_what_to_do(tmp_path: Path) -> None:

@@ -178,6 +178,28 @@ async def test_an_unsure_language_is_taken_when_there_is_no_more(tmp_path: Path,
     document, work, _ = await transcribe(recording(tmp_path, ("noise", 12.0), tail), NoiseEngine(0.3, 0.3, 0.3))
     assert work.written
     assert document.language_score == 0.3
+    assert [warning.code for warning in document.warnings] == ["language_uncertain"]
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [(Options(diarize=True), "speakers_unknown"), (Options(channels="separate"), "channels_mixed")],
+)
+async def test_an_option_that_is_not_followed_is_no_secret(tmp_path: Path, options: Options, code: str) -> None:
+    """The task goes on, and says in both places what it did not do."""
+    document, _, emit = await transcribe(recording(tmp_path, ("noise", 4)), options=options)
+    assert [warning.code for warning in document.warnings] == [code]
+    assert emit.steps[-1][2] == document.warnings
+
+
+async def test_a_word_is_not_stretched_over_what_was_left_out(tmp_path: Path) -> None:
+    """Where the last word is said to go on to the end of the clip, the rest is asked for all the same."""
+    engine = NoiseEngine(most=1, late=11.0)
+    document, work, _ = await transcribe(recording(tmp_path, ("noise", 12.3)), engine)
+    assert [count for count, _ in engine.heard] == [1, 1]
+    assert [segment.text for segment in work.written] == ["Word0.", "Word0."]
+    assert work.written[0].end < 5
+    assert document.coverage < 1.0
 
 
 async def test_the_rest_of_a_clip_is_asked_for(tmp_path: Path) -> None:

@@ -1,0 +1,52 @@
+"""What a client has to know about a transcript. Pure."""
+
+from collections.abc import Iterator
+
+from shared.messages import Notice, Options, StageName
+
+
+def damaged(seconds: float) -> Notice:
+    """Only `seconds` of the recording could be read."""
+    message = (
+        f"The recording is damaged or was cut off: {seconds:.1f} seconds of it could be read. "
+        "Send the original again if something is missing."
+    )
+    return _notice(code="truncated_or_damaged", message=message)
+
+
+def no_speech() -> Notice:
+    """Nobody speaks."""
+    message = "No speech was found. Check that the right file was sent and that the microphone was on."
+    return _notice(code="no_speech", message=message)
+
+
+def unsure(language: str | None) -> Notice:
+    """`language` is half a guess."""
+    message = (
+        f"It is not certain that '{language}' is spoken; if it is not, the text is wrong. "
+        "Name what is spoken with `language`."
+    )
+    return _notice(code="language_uncertain", message=message)
+
+
+def hints_cut() -> Notice:
+    """Prompt and hotwords did not fit."""
+    message = "The initial prompt and the hotwords are too long for the recogniser; a part was left out. Send less."
+    return _notice(code="prompt_truncated", message=message)
+
+
+def not_done(options: Options) -> Iterator[Notice]:
+    """Each option that no recogniser here follows."""
+    if options.diarize:
+        message = "Speakers cannot be told apart here (`diarize`); the segments name none."
+        yield _notice(code="speakers_unknown", message=message)
+    if options.channels == "separate":
+        message = (
+            "Channels cannot be transcribed apart here (`channels`); they were mixed. Send each channel as a recording "
+            "of its own if people speak at the same time."
+        )
+        yield _notice(code="channels_mixed", message=message)
+
+
+def _notice(*, code: str, message: str) -> Notice:
+    return Notice(code=code, message=message, stage=StageName.ASR)

@@ -1,0 +1,37 @@
+"""Settings from the environment."""
+
+import pytest
+
+from shared.errors import SettingsError
+from shared.settings import StageSettings, choose, load
+
+
+def test_the_environment_is_read_by_name() -> None:
+    """A field is the variable of its name in capitals; an empty one is its default, and others are left alone."""
+    settings = load(StageSettings, {"WORKER_CONCURRENCY": "3", "REDIS_TLS": "true", "LOG_LEVEL": "", "PATH": "/bin"})
+    assert (settings.worker_concurrency, settings.redis_tls, settings.log_level) == (3, True, "info")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("WORKER_CONCURRENCY", "0"),
+        ("WORKER_CONCURRENCY", "many"),
+        ("WORKER_THREADS", "-1"),
+        ("LEASE_SECONDS", "0"),
+        ("TASK_TTL_SECONDS", "0"),
+        ("HEALTH_PORT", "70000"),
+        ("LOG_FORMAT", "xml"),
+    ],
+)
+def test_a_value_that_cannot_work_is_refused(variable: str, value: str) -> None:
+    """Before anything starts, by the name of the variable."""
+    with pytest.raises(SettingsError, match=f"^{variable}: "):
+        load(StageSettings, {variable: value})
+
+
+def test_a_choice_names_the_others() -> None:
+    """Whoever misspells a choice reads which ones there are."""
+    assert choose("X_ENGINE", "b", {"a": 1, "b": 2}) == 2
+    with pytest.raises(SettingsError, match=r"^X_ENGINE: there is no 'c'; choose from a, b$"):
+        choose("X_ENGINE", "c", {"a": 1, "b": 2})
