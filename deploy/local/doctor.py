@@ -16,6 +16,7 @@ from rich.text import Text
 from deploy.local.home import default_home
 from deploy.local.port import check_port
 from deploy.local.redis_server import binary
+from shared import processors
 from shared.errors import SettingsError
 from shared.manifest import PACK
 from shared.models import Presence, listing
@@ -134,12 +135,13 @@ def _address(environ: Mapping[str, str]) -> Finding:
 
 def _machine(home: Path) -> Iterator[Finding]:
     there = next(folder for folder in (home, *home.parents) if folder.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK)):
+        yield Finding("state", f"{home} cannot be written", "choose another folder with VOXMESH_HOME")
     free = shutil.disk_usage(there).free
     yield Finding("disk", f"{_gib(free)} free in {there}", "make room" if free < DISK_BYTES else None)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     yield Finding("memory", _gib(memory), "take a larger machine" if memory < MEMORY_BYTES else None)
-    processors = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    yield Finding("processors", f"{processors} for this process")
+    yield Finding("processors", f"{processors.available()} for this process")
 
 
 def _gib(size: int) -> str:

@@ -1,6 +1,7 @@
 """The state folder of a mesh: Redis' data, recordings, logs, and the lock that keeps two meshes out of one folder."""
 
 import fcntl
+import shutil
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,12 +9,31 @@ from shlex import quote
 
 from shared.errors import SettingsError
 
+LEAST_BYTES = 128 << 20
+"""Room for Redis' file, for logs and for some recordings."""
+
 
 def default_home(environ: Mapping[str, str]) -> Path:
     """`VOXMESH_HOME`, else `voxmesh` in the folder that the system keeps for state of programs."""
     if chosen := environ.get("VOXMESH_HOME"):
         return Path(chosen).expanduser().absolute()
     return Path(environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser().absolute() / "voxmesh"
+
+
+def prepare(home: Path) -> None:
+    """Makes the folders in which a mesh keeps things. Raises `SettingsError` when they cannot be written or the disk is
+    full: services that cannot even log could not say so."""
+    try:
+        for folder in ("redis", "blobs", "spool", "logs"):
+            (home / folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"VOXMESH_HOME: {error.filename} cannot be made ({error.strerror})") from error
+    free = shutil.disk_usage(home).free
+    if free < LEAST_BYTES:
+        raise SettingsError(
+            f"VOXMESH_HOME: {free >> 20} MiB are left for {home}, a mesh needs {LEAST_BYTES >> 20}; make room, or "
+            "choose another folder (for a demo with TMPDIR)"
+        )
 
 
 def write_environ(home: Path, environ: Mapping[str, str]) -> Path:

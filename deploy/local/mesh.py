@@ -14,7 +14,7 @@ import msgspec
 
 from deploy.local import readiness
 from deploy.local.child import Child, ChildDied, Command, Tell
-from deploy.local.home import write_environ
+from deploy.local.home import prepare, write_environ
 from deploy.local.port import address, check_port, free_port, reachable
 from deploy.local.redis_server import make_server
 from shared.messages import StageName
@@ -84,9 +84,8 @@ class Mesh:
         return [self._redis, *self._services] if self._redis else self._services
 
     async def start(self) -> None:
-        """Start everything; returns when it is ready."""
-        for folder in ("logs", "blobs", "spool"):
-            (self._plan.home / folder).mkdir(exist_ok=True)
+        """Start everything; returns when it is ready. Raises `SettingsError` when there is no place for it."""
+        prepare(self._plan.home)
         if not (self._plan.environ.get("REDIS_URL") or self._plan.environ.get("REDIS_HOST")):
             await self._start_redis()
         addresses = self._addresses()

@@ -51,8 +51,7 @@ class RedisServer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def make_server(folder: Path) -> RedisServer:
-    """A server on a port that is free now; it finds the data that the last one left in `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """A server on a port that is free now; it finds in `folder`, which exists, the data that the last one left."""
     return RedisServer(folder=folder, port=free_port(), password=secrets.token_urlsafe(24))
 
 

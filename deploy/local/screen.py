@@ -68,7 +68,7 @@ class Screen:
         for warning in event.warnings:
             self._print(Text(f"{'':30} {warning.message}", style="yellow"))
         if event.error:
-            self._print(Text(f"{'':30} {event.error.message} ({event.error.code})", style="red"))
+            self._print(Text(f"{'':30} {event.error.code}", style="red"))
         if event.step is Step.COMPLETED and event.partial_result:
             self._progress.stop()
             for part in _report(codec.decode_result(event.partial_result)):

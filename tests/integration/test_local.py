@@ -14,8 +14,10 @@ import httpx
 import psutil
 import pytest
 
+from deploy.local import home
 from deploy.local.home import claimed
 from deploy.local.stream import Line, Order, follow, open_client, submit
+from shared.errors import SettingsError
 from shared.messages import Step
 from tests.conftest import wait_until
 from tests.local_mesh import ROOT, LocalMesh, local_mesh
@@ -188,3 +190,18 @@ def test_a_missing_model_stops_the_start(tmp_path: Path) -> None:
     done = voxmesh("up", "--port", "0", VOXMESH_HOME=str(tmp_path), MODELS_DIR=str(tmp_path / "none"))
     assert done.returncode == 3
     assert "voxmesh models pull" in done.stderr
+
+
+def test_a_folder_without_room_is_named(tmp_path: Path) -> None:
+    """`up` where its folders cannot be made says which one, and exits with 2 before anything starts."""
+    (tmp_path / "logs").write_text("")
+    done = voxmesh("up", "--port", "0", VOXMESH_HOME=str(tmp_path))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1] == f"voxmesh: VOXMESH_HOME: {tmp_path}/logs cannot be made (File exists)"
+
+
+def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Services on a full disk could not even log what is wrong, so none is started."""
+    monkeypatch.setattr(home, "LEAST_BYTES", 1 << 60)
+    with pytest.raises(SettingsError, match=r"^VOXMESH_HOME: .* MiB are left"):
+        home.prepare(tmp_path)
