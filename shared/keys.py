@@ -81,6 +81,11 @@ def lease(task_id: str, stage: StageName) -> str:
     return LEASE_PREFIX + job_id(task_id, stage)
 
 
+def tries(task_id: str, stage: StageName) -> str:
+    """String, arq's count of how often it has run the job. TTL: a day, arq's; removed with the job."""
+    return f"arq:retry:{job_id(task_id, stage)}"
+
+
 def worker_health(stage: StageName, worker_id: str) -> str:
     """String, arq's health report of one worker. TTL: its interval."""
     return f"vm:worker-health:{stage}/{worker_id}"

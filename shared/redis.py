@@ -7,6 +7,7 @@ that answers bytes; the library's own annotations leave most of them open.
 import asyncio
 import builtins
 import random
+import re
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -15,9 +16,10 @@ from typing import Any, Protocol, Self, TypeVar, cast
 import structlog
 from arq.connections import ArqRedis
 from redis.asyncio import ConnectionPool
+from redis.asyncio.connection import DefaultParser
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import BusyLoadingError, ConnectionError, ReadOnlyError, TimeoutError
+from redis.exceptions import ConnectionError, TimeoutError
 
 from shared import codec, metrics
 from shared.errors import SettingsError
@@ -28,11 +30,17 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 Entries = list[tuple[bytes, dict[bytes, bytes]]]
 
-AWAY = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, OSError)
+AWAY = (ConnectionError, TimeoutError, OSError)
 """What Redis or the way to it raises when it cannot serve for a while."""
 
-_LONGEST_PAUSE_SECONDS = 2.0
+LONGEST_PAUSE_SECONDS = 2.0
+"""Whoever waits for Redis tries again after this at the latest."""
 
+_UNWILLING = re.compile(
+    r"(?:^|: -)(?:BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MISCONF|NOREPLICAS|OOM|READONLY|TRYAGAIN)(?: |$)"
+)
+"""Replies that speak of Redis' own state and not of the command. From within a script, Redis 6 gives them with its
+place in front."""
 
 _NOTICE_DEATH = {
     socket.TCP_KEEPIDLE: 5,
@@ -103,10 +111,26 @@ class Redis(Protocol):
     ) -> list[bytes]: ...
 
 
+class Unwilling(ConnectionError):
+    """Redis is there, but cannot serve for a while: it is out of memory or disk, read-only, or loads its data."""
+
+
+class _Parser(DefaultParser):  # pyright: ignore[reportGeneralTypeIssues, reportUntypedBaseClass] - chosen at run time
+    """Tells replies by which Redis refuses everything from those by which it refuses one command. A connection that had
+    such a reply is given up, as the library does with any `ConnectionError`: a new one may find the new master."""
+
+    @classmethod
+    def parse_error(cls, response: str) -> Exception:
+        if _UNWILLING.search(response):
+            return Unwilling(response)
+        return cast("Exception", super().parse_error(response))  # pyright: ignore[reportUnknownMemberType]
+
+
 def open_pool(settings: BaseSettings, *, name: str) -> ConnectionPool:
     """A pool from the settings, not connected yet. Raises `SettingsError` when the URL is not one."""
     options: dict[str, Any] = {
         "client_name": name,
+        "parser_class": _Parser,
         "socket_connect_timeout": 5.0,
         "socket_keepalive": True,
         "socket_keepalive_options": _NOTICE_DEATH,
@@ -151,7 +175,7 @@ class Pauses:
 
     async def wait(self) -> None:
         await asyncio.sleep(self._next * random.uniform(0.5, 1.0))
-        self._next = min(self._next * 2, _LONGEST_PAUSE_SECONDS)
+        self._next = min(self._next * 2, LONGEST_PAUSE_SECONDS)
 
 
 async def ask_for_life(redis: Redis) -> None:

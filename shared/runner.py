@@ -2,10 +2,12 @@
 
 Whatever happens in the stage, the task goes on or ends: an error that is the input's fault fails it at once, any other
 is tried again up to the limit of attempts, a worker that stops hands the job back, and an attempt that has been
-superseded or whose task has ended stops without a word.
+superseded or whose task has ended stops without a word. The job stays in its queue for as long as there is anything to
+do: whatever kills an attempt, its lease lapses and another follows.
 """
 
 import asyncio
+import secrets
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -17,7 +19,7 @@ from shared import codec, events, metrics
 from shared.attempt import Attempt, Surroundings
 from shared.errors import Closed, MeshError, Permanent, Superseded
 from shared.messages import Failure, StageName, State
-from shared.redis import persist
+from shared.redis import AWAY, persist
 from shared.scripts import AlreadyDone, Claim, Exhausted
 from shared.settings import StageSettings
 from shared.stage import Engine, Stage
@@ -26,14 +28,8 @@ from shared.wake import Wakeups
 log = structlog.get_logger(__name__)
 
 _LEASE_RENEWALS = 4
-
-
-class TryAgain(Exception):
-    """The attempt failed in a way that another may not; `after_seconds` is how long to wait before it."""
-
-    def __init__(self, after_seconds: float) -> None:
-        super().__init__(f"in {after_seconds} s")
-        self.after_seconds = after_seconds
+_HAND_BACK_SECONDS = 2.0
+"""A worker that stops waits this long for Redis to hear what it hands back. Otherwise the lease lapses."""
 
 
 class Runner(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,22 +43,23 @@ class Runner(msgspec.Struct, frozen=True, kw_only=True):
     worker_id: str
 
     async def run(self, task_id: str) -> None:
-        """One attempt. Returns when the job is done with; raises `TryAgain`, or CancelledError on shutdown."""
+        """One attempt, and what becomes of the job after it. Raises CancelledError on shutdown."""
         structlog.contextvars.bind_contextvars(stage=self.stage.name, task_id=task_id, worker=self.worker_id)
+        scripts, stage = self.surroundings.scripts, self.stage.name
+        claimant = f"{self.worker_id}/{secrets.token_hex(4)}"
         try:
             claim = await persist(
-                lambda: self.surroundings.scripts.claim(
-                    task_id, self.stage.name, worker=self.worker_id, max_attempts=self.settings.max_attempts
-                )
+                lambda: scripts.claim(task_id, stage, claimant=claimant, max_attempts=self.settings.max_attempts)
             )
         except AlreadyDone as done:
             log.info("stage_needless", reason=str(done))
         except Exhausted as exhausted:
             log.error("attempts_exhausted", attempts=self.settings.max_attempts)
-            await self._fail(task_id, exhausted.token, _worn_out(self.stage.name))
+            await self._fail(task_id, exhausted.token, _worn_out(stage))
         else:
             structlog.contextvars.bind_contextvars(attempt=claim.attempt)
             await self._attempt(task_id, claim)
+        await persist(lambda: scripts.finish(task_id, stage))
 
     async def _attempt(self, task_id: str, claim: Claim) -> None:
         started = time.monotonic()
@@ -73,10 +70,7 @@ class Runner(msgspec.Struct, frozen=True, kw_only=True):
             outcome = await self._work(task_id, claim)
         except asyncio.CancelledError:
             outcome = "handed_back"
-            await asyncio.shield(self.surroundings.scripts.release(task_id, self.stage.name, token=claim.token))
-            raise
-        except TryAgain:
-            outcome = "retried"
+            await self._hand_back(task_id, claim)
             raise
         finally:
             duration = time.monotonic() - started
@@ -85,7 +79,7 @@ class Runner(msgspec.Struct, frozen=True, kw_only=True):
             log.info("stage_finished", outcome=outcome, duration_s=round(duration, 3))
 
     async def _work(self, task_id: str, claim: Claim) -> str:
-        """The attempt's outcome, once it has ended in any way but a shutdown or a retry."""
+        """The attempt's outcome, once it has ended in any way but a shutdown."""
         try:
             async with self._leased(task_id, claim), asyncio.timeout(self._limit_seconds(claim)):
                 await self._run_stage(task_id, claim)
@@ -101,7 +95,7 @@ class Runner(msgspec.Struct, frozen=True, kw_only=True):
             failure = Failure(code=error.code, message=error.message, stage=self.stage.name)
             await self._fail(task_id, claim.token, failure)
         except Exception as error:  # noqa: BLE001 - the outer edge of an attempt; it is logged with its traceback
-            await self._after_error(task_id, claim, error)
+            return await self._after_error(task_id, claim, error)
         else:
             return "completed"
         return "failed"
@@ -113,14 +107,28 @@ class Runner(msgspec.Struct, frozen=True, kw_only=True):
                 document = await self.stage.run(attempt, self.engine, attempt)
                 await attempt.finish(document)
 
-    async def _after_error(self, task_id: str, claim: Claim, error: Exception) -> None:
+    async def _hand_back(self, task_id: str, claim: Claim) -> None:
+        try:
+            async with asyncio.timeout(_HAND_BACK_SECONDS):
+                await self.surroundings.scripts.release(task_id, self.stage.name, token=claim.token, forgiven=True)
+        except AWAY:  # a timeout is one of them
+            log.warning("not_handed_back")
+
+    async def _after_error(self, task_id: str, claim: Claim, error: Exception) -> str:
         log.error("stage_failed", error=str(error), exc_info=error)
         if claim.attempt < self.settings.max_attempts:
-            raise TryAgain(after_seconds=float(2**claim.attempt)) from error
+            pause = float(2**claim.attempt)
+            await persist(
+                lambda: self.surroundings.scripts.release(
+                    task_id, self.stage.name, token=claim.token, after_seconds=pause
+                )
+            )
+            return "retried"
         code = error.code if isinstance(error, MeshError) else "internal_error"
         message = error.message if isinstance(error, MeshError) else "The stage failed; see its worker's log."
         failure = Failure(code=code, message=message, stage=self.stage.name, retryable=True)
         await self._fail(task_id, claim.token, failure)
+        return "failed"
 
     async def _fail(self, task_id: str, token: int, failure: Failure) -> None:
         status = await persist(
@@ -153,7 +161,7 @@ class Runner(msgspec.Struct, frozen=True, kw_only=True):
                             task_id, self.stage.name, token=claim.token, lease_ms=lease_ms
                         )
                     )
-            except (Superseded, Closed) as end:
+            except Exception as end:  # noqa: BLE001 - whatever it is, an attempt without a lease must not go on
                 lost.append(end)
                 body.cancel()
 

@@ -1,7 +1,7 @@
 """The Lua scripts of the mesh, typed. Each is one state change; `shared/lua/<name>.lua` says what it promises.
 
 A script takes one msgpack map, and after it what is binary: a job and records (the msgpack of Redis knows text only).
-All are safe to repeat after a lost reply, except that `claim` then makes another attempt.
+All are safe to repeat after a lost reply, except `take`: what that has leased is free again when the lease lapses.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from shared.redis import Redis
 
 _SOURCES = {
     name: files("shared").joinpath("lua", f"{name}.lua").read_bytes()
-    for name in ("submit", "take", "claim", "commit", "renew", "release", "close")
+    for name in ("submit", "take", "claim", "commit", "renew", "release", "finish", "close")
 }
 
 
@@ -163,18 +163,23 @@ class Scripts:
             *submission.records,
         )
 
-    async def take(self, stage: StageName, *, count: int, lease_ms: int) -> list[tuple[str, int]]:
-        """Lease up to `count` jobs of the stage that are due: their ids and when they were due (ms)."""
-        request = {"count": count, "lease_ms": lease_ms, "lease_prefix": keys.LEASE_PREFIX, "look_at": _LOOK_AT}
+    async def take(
+        self, stage: StageName, *, count: int, lease_ms: int, held: Sequence[str] = ()
+    ) -> list[tuple[str, int]]:
+        """Lease up to `count` jobs of the stage that are due, none of those in `held`: their ids and when they were due
+        (ms)."""
+        request = {"count": count, "held": held, "lease_ms": lease_ms}
+        request |= {"lease_prefix": keys.LEASE_PREFIX, "look_at": _LOOK_AT}
         taken = await self._call("take", [keys.queue(stage)], request)
         return [(job_id.decode(), int(score)) for job_id, score in zip(taken[::2], taken[1::2], strict=True)]
 
-    async def claim(self, task_id: str, stage: StageName, *, worker: str, max_attempts: int) -> Claim:
-        """Begin an attempt; the one before is shut out. Raises `AlreadyDone` or `Exhausted`."""
+    async def claim(self, task_id: str, stage: StageName, *, claimant: str, max_attempts: int) -> Claim:
+        """Begin an attempt; the one before is shut out. `claimant` names the attempt, so that a repeated call is no
+        second one. Raises `AlreadyDone` or `Exhausted`."""
         status, *rest = await self._call(
             "claim",
             [keys.task(task_id), keys.out(task_id, stage), keys.WATCH],
-            {"task_id": task_id, "stage": stage, "worker": worker, "max_attempts": max_attempts},
+            {"task_id": task_id, "stage": stage, "claimant": claimant, "max_attempts": max_attempts},
         )
         match status:
             case b"OK":
@@ -211,14 +216,26 @@ class Scripts:
         """Keep the lease. Raises `Superseded` or `Closed` when there is none to keep."""
         reply = await self._call(
             "renew",
-            [keys.task(task_id), keys.lease(task_id, stage), keys.WATCH],
+            [keys.task(task_id), keys.job(task_id, stage), keys.lease(task_id, stage), keys.WATCH],
             {"task_id": task_id, "stage": stage, "token": token, "lease_ms": lease_ms},
         )
         _check(reply)
 
-    async def release(self, task_id: str, stage: StageName, *, token: int) -> None:
-        """Hand the stage back without counting the attempt."""
-        await self._call("release", [keys.task(task_id)], {"stage": stage, "token": token})
+    async def release(
+        self, task_id: str, stage: StageName, *, token: int, after_seconds: float = 0.0, forgiven: bool = False
+    ) -> None:
+        """Hand the stage back to its queue for another attempt. One that is `forgiven` does not count. An attempt that
+        has been superseded changes nothing."""
+        names = [keys.task(task_id), keys.queue(stage), keys.lease(task_id, stage), keys.tries(task_id, stage)]
+        request = {"task_id": task_id, "stage": stage, "token": token, "job_id": keys.job_id(task_id, stage)}
+        request |= {"wake": keys.wake(stage), "delay_ms": int(after_seconds * 1000), "forgiven": forgiven}
+        await self._call("release", names, request)
+
+    async def finish(self, task_id: str, stage: StageName) -> None:
+        """Take the stage's job off its queue if nothing is left to do; otherwise it is another attempt's, and stays."""
+        names = [keys.task(task_id), keys.queue(stage), keys.job(task_id, stage)]
+        names += [keys.lease(task_id, stage), keys.tries(task_id, stage)]
+        await self._call("finish", names, {"stage": stage, "job_id": keys.job_id(task_id, stage)})
 
     async def close(
         self,

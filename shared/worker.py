@@ -6,7 +6,9 @@ The only file that imports arq's Worker. What differs from arq's own (see its `w
   is picked up when the lease lapses rather than after the longest job limit;
 - its poll waits for a wake-up, not for half a second, and takes all it can in one script;
 - a lost connection interrupts its main loop instead of ending the process;
-- attempts are counted by the task's own record, so its retry limit is out of the way.
+- a job leaves the queue by our own fenced scripts: arq's would let an attempt that was superseded take away the job of
+  its successor, and with an error that arq does not know the job would be gone and its task left behind;
+- attempts are counted and timed by us, so its limits (5 tries, 300 s) are out of the way.
 """
 
 import asyncio
@@ -16,6 +18,7 @@ import secrets
 import signal
 import socket
 import sys
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, TypeVar, cast
@@ -23,7 +26,7 @@ from typing import Any, TypeVar, cast
 import structlog
 import uvloop
 from arq.connections import ArqRedis
-from arq.worker import Retry, Worker, func
+from arq.worker import Worker, func
 
 from shared import codec, keys, logs, presence, queue
 from shared.attempt import Surroundings
@@ -31,8 +34,8 @@ from shared.blobs import BlobStore
 from shared.device import Device
 from shared.errors import MeshError, ModelMissing
 from shared.health import serve_health
-from shared.redis import AWAY, Pauses, Redis, client, open_pool
-from shared.runner import Runner, TryAgain
+from shared.redis import AWAY, LONGEST_PAUSE_SECONDS, Pauses, Redis, client, open_pool
+from shared.runner import Runner
 from shared.scripts import Limits, Scripts
 from shared.settings import StageSettings, load
 from shared.stage import Engine, Stage
@@ -44,6 +47,7 @@ S = TypeVar("S", bound=StageSettings)
 
 _POLL_SECONDS = 0.5
 _NO_LIMIT = 1_000_000
+_FAREWELL_SECONDS = 1.0
 
 
 class StageWorker(Worker):
@@ -54,10 +58,7 @@ class StageWorker(Worker):
             del ctx  # arq passes it by this name; what a job needs is in the runner
             structlog.contextvars.clear_contextvars()
             structlog.contextvars.bind_contextvars(service=runner.stage.name)
-            try:
-                await runner.run(codec.decode_job(argument).task_id)
-            except TryAgain as again:
-                raise Retry(defer=again.after_seconds) from again
+            await runner.run(codec.decode_job(argument).task_id)
 
         stage = runner.stage.name
         super().__init__(
@@ -67,6 +68,7 @@ class StageWorker(Worker):
             handle_signals=False,
             max_jobs=settings.worker_concurrency,
             keep_result=0,
+            job_timeout=_NO_LIMIT,
             poll_delay=_POLL_SECONDS,
             health_check_interval=10,
             health_check_key=keys.worker_health(stage, runner.worker_id),
@@ -79,12 +81,16 @@ class StageWorker(Worker):
         self._drain_seconds = settings.drain_seconds
 
     async def main(self) -> None:
-        """Takes jobs until cancelled."""
-        pauses = Pauses()
+        """Takes jobs until cancelled. When Redis was away for so long that leases have lapsed, those who hold them may
+        renew them first."""
+        pauses, served = Pauses(), time.monotonic()
         while True:
             try:
+                if time.monotonic() - served > max(self.in_progress_timeout_s, 2 * _POLL_SECONDS) / 2:
+                    await self.runner.surroundings.redis.ping()
+                    await asyncio.sleep(LONGEST_PAUSE_SECONDS)
                 await self._poll_iteration()
-                pauses = Pauses()
+                pauses, served = Pauses(), time.monotonic()
                 await until_set(self.runner.wakeups.jobs, at_most_seconds=self.poll_delay_s)
             except AWAY as error:
                 log.warning("queue_unreachable", error=str(error))
@@ -96,7 +102,8 @@ class StageWorker(Worker):
         if self.allow_pick_jobs and free > 0:
             scripts = self.runner.surroundings.scripts
             lease_ms = int(self.in_progress_timeout_s * 1000)
-            for job_id, due in await scripts.take(self.runner.stage.name, count=free, lease_ms=lease_ms):
+            held = [job_id for job_id, task in self.tasks.items() if not task.done()]
+            for job_id, due in await scripts.take(self.runner.stage.name, count=free, lease_ms=lease_ms, held=held):
                 self.job_counter += 1
                 self.tasks[job_id] = task = self.loop.create_task(self.run_job(job_id, due), name=f"job {job_id}")
                 task.add_done_callback(self._ended)
@@ -105,6 +112,9 @@ class StageWorker(Worker):
                 del self.tasks[job_id]
                 task.result()
         await self.heart_beat()
+
+    async def finish_job(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing: the attempt has already said what becomes of its job, or its lease lapses."""
 
     def _ended(self, _: asyncio.Task[None]) -> None:
         self.job_counter -= 1
@@ -190,8 +200,9 @@ async def run_until(worker: StageWorker, stopping: asyncio.Event) -> None:
     await worker.drain()
     await _end([stop, *background])
     try:
-        await presence.withdraw(runner.surroundings.redis, runner.stage.name, runner.worker_id)
-    except AWAY:
+        async with asyncio.timeout(_FAREWELL_SECONDS):
+            await presence.withdraw(runner.surroundings.redis, runner.stage.name, runner.worker_id)
+    except AWAY:  # a timeout is one of them
         log.info("presence_not_withdrawn")
 
 

@@ -1,6 +1,7 @@
 """A real redis-server for every test process, empty at the start of each test."""
 
 import asyncio
+import signal
 import socket
 import subprocess
 import time
@@ -64,8 +65,19 @@ class RedisServer:
     def stop(self) -> None:
         """Returns when the server is gone."""
         if self._process is not None:
+            self.go_on()
             self._process.terminate()
             self._process.wait(10)
+
+    def pause(self) -> None:
+        """The server stands still: connections to it stay open, and nothing is answered."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """The reverse of `pause`."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def _answers(self) -> bool:
         try:
@@ -79,6 +91,15 @@ class RedisServer:
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     server = RedisServer(tmp_path_factory.mktemp("redis"), port=free_port())
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def durable_server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A server of the test's own that writes down each change, so that a restart loses nothing."""
+    server = RedisServer(tmp_path, port=free_port(), appendonly=True)
     server.start()
     yield server
     server.stop()

@@ -10,7 +10,7 @@ import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
-from redis.exceptions import BusyLoadingError, ConnectionError, OutOfMemoryError, ReadOnlyError, TimeoutError
+from redis.exceptions import ConnectionError, TimeoutError
 
 from shared.errors import Permanent, Retryable
 
@@ -21,8 +21,6 @@ RETRY_SECONDS = 5
 
 _PERMANENT = {"unsupported_media": 415}
 """Status of a `Permanent` by its code; 422 otherwise."""
-
-_REDIS_AWAY = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, OutOfMemoryError)
 
 
 class Problem(Exception):
@@ -104,7 +102,7 @@ def _problem(error: Exception) -> Problem:
             return unavailable(error.message, code=error.code)
         case HTTPException() if error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
             return _framework(error)
-        case _ if isinstance(error, _REDIS_AWAY):
+        case ConnectionError() | TimeoutError():
             return unavailable("The service cannot take requests at the moment. Please try again shortly.")
         case _:
             return Problem(500, "internal", "Something went wrong on our side. The log of the gateway has the cause.")

@@ -1,5 +1,6 @@
 -- Begins an attempt of a stage. The fence token is raised at every claim, so that the attempt before is shut out from
 -- here on. Returns {status, ...}: OK with what the attempt needs; GONE, CLOSED, ENDED or EXHAUSTED when there is nothing to do.
+-- Called again by the same claimant, whose reply was lost, it is the same attempt.
 local task, out, watch = KEYS[1], KEYS[2], KEYS[3]
 local request = cmsgpack.unpack(ARGV[1])
 local stage = request.stage
@@ -9,13 +10,15 @@ if not state then return {'GONE'} end
 if state ~= 'queued' and state ~= 'running' then return {'CLOSED', state} end
 if redis.call('HEXISTS', task, 'ended:' .. stage) == 1 then return {'ENDED'} end
 
-local token = redis.call('HINCRBY', task, 'fence:' .. stage, 1)
-local attempt = redis.call('HINCRBY', task, 'attempts:' .. stage, 1)
+local repeated = redis.call('HGET', task, 'claimant:' .. stage) == request.claimant
+local token = redis.call('HINCRBY', task, 'fence:' .. stage, repeated and 0 or 1)
+local attempt = redis.call('HINCRBY', task, 'attempts:' .. stage, repeated and 0 or 1)
+redis.call('HSET', task, 'claimant:' .. stage, request.claimant)
 if attempt > request.max_attempts then return {'EXHAUSTED', token, attempt} end
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-redis.call('HSET', task, 'state', 'running', 'worker:' .. stage, request.worker)
+redis.call('HSET', task, 'state', 'running')
 redis.call('HSETNX', task, 'claimed:' .. stage, now)
 redis.call('PEXPIRE', task, request.ttl_ms)
 redis.call('ZADD', watch, now + request.wait_ms, request.task_id)

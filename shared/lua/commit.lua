@@ -5,7 +5,7 @@
 -- refused counts records that were there already.
 local task, events, out, result, watch, next_queue, next_job = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local request, job_bytes = cmsgpack.unpack(ARGV[1]), ARGV[2]
-local records = {unpack(ARGV, 3)}
+local records = #ARGV - 2
 local stage = request.stage
 
 local fields = redis.call('HMGET', task, 'state', 'fence:' .. stage, 'turn', 'published:' .. stage,
@@ -13,15 +13,15 @@ local fields = redis.call('HMGET', task, 'state', 'fence:' .. stage, 'turn', 'pu
 local state = fields[1]
 if not state then return {'GONE'} end
 if fields[2] ~= tostring(request.token) then return {'SUPERSEDED'} end
-if redis.call('HEXISTS', task, 'ended:' .. stage) == 1 then return {'OK', 1, -1, #records} end
+if redis.call('HEXISTS', task, 'ended:' .. stage) == 1 then return {'OK', 1, -1, records} end
 if state ~= 'running' then return {'CLOSED', state} end
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local refused = 0
-for offset, record in ipairs(records) do
-  local reply = redis.pcall('XADD', out, (request.first + offset - 1) .. '-0', 'record', record)
+for offset = 1, records do
+  local reply = redis.pcall('XADD', out, (request.first + offset - 1) .. '-0', 'record', ARGV[offset + 2])
   if type(reply) == 'table' and reply.err then
     if not string.find(reply.err, 'equal or smaller') then return reply end
     refused = refused + 1
@@ -60,11 +60,11 @@ if request.ends then
 end
 
 if request.next then
-  if #records > 0 and redis.call('HSETNX', task, 'queued:' .. request.next.stage, now) == 1 then
+  if records > 0 and redis.call('HSETNX', task, 'queued:' .. request.next.stage, now) == 1 then
     redis.call('SET', next_job, job_bytes, 'PX', request.ttl_ms)
     redis.call('ZADD', next_queue, now, request.next.job_id)
     redis.call('PUBLISH', request.next.wake, 'job:' .. request.task_id)
-  elseif #records > 0 then
+  elseif records > 0 then
     redis.call('PUBLISH', request.next.wake, 'record:' .. request.task_id)
   end
 end

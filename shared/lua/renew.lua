@@ -1,5 +1,5 @@
 -- A sign of life: keeps the attempt's lease, if the attempt still holds its claim and the task still runs.
-local task, lease, watch = KEYS[1], KEYS[2], KEYS[3]
+local task, job, lease, watch = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local request = cmsgpack.unpack(ARGV[1])
 
 local fields = redis.call('HMGET', task, 'state', 'fence:' .. request.stage)
@@ -11,5 +11,6 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('SET', lease, request.token, 'PX', request.lease_ms)
 redis.call('PEXPIRE', task, request.ttl_ms)
+redis.call('PEXPIRE', job, request.ttl_ms)
 redis.call('ZADD', watch, now + request.wait_ms, request.task_id)
 return {'OK'}

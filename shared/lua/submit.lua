@@ -2,7 +2,6 @@
 -- Returns 'OK', or 'EXISTS' when the task is there already (a retried call whose reply was lost).
 local task, source, watch, queue, job = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local request, job_bytes = cmsgpack.unpack(ARGV[1]), ARGV[2]
-local records = {unpack(ARGV, 3)}
 
 if redis.call('EXISTS', task) == 1 then return 'EXISTS' end
 
@@ -15,11 +14,12 @@ redis.call('HSET', task,
   'duration', request.duration, 'queued:' .. request.stage, now)
 redis.call('PEXPIRE', task, request.ttl_ms)
 
-for number, record in ipairs(records) do
-  redis.call('XADD', source, number .. '-0', 'record', record)
+local records = #ARGV - 2
+for number = 1, records do
+  redis.call('XADD', source, number .. '-0', 'record', ARGV[number + 2])
 end
-if #records > 0 then
-  redis.call('HSET', task, 'ended:source', #records - 1)
+if records > 0 then
+  redis.call('HSET', task, 'ended:source', records - 1)
   redis.call('PEXPIRE', source, request.ttl_ms)
 end
 

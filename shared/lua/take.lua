@@ -1,16 +1,18 @@
--- Takes up to `count` jobs off a stage's queue that are due and that nobody holds, and leases them. As with arq, a job stays
+-- Takes up to `count` jobs of a stage's queue that are due and that nobody holds, and leases them. `held` are the caller's
+-- own: should their leases have lapsed, the attempts that it has at work still have to find out. As with arq, a job stays
 -- in the queue until it is finished; the lease is what keeps others away. Returns ids and due times, in turn.
 local queue = KEYS[1]
 local request = cmsgpack.unpack(ARGV[1])
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local taken = {}
+local taken, held = {}, {}
+for _, job_id in ipairs(request.held) do held[job_id] = true end
 -- What is held stands at the head, one entry for each job at work in the fleet; looking further than this is never needed.
 local due = redis.call('ZRANGEBYSCORE', queue, '-inf', now, 'WITHSCORES', 'LIMIT', 0, request.look_at)
 for place = 1, #due, 2 do
   if #taken >= 2 * request.count then break end
-  if redis.call('SET', request.lease_prefix .. due[place], '1', 'NX', 'PX', request.lease_ms) then
+  if not held[due[place]] and redis.call('SET', request.lease_prefix .. due[place], '1', 'NX', 'PX', request.lease_ms) then
     taken[#taken + 1] = due[place]
     taken[#taken + 1] = due[place + 1]
   end

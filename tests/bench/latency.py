@@ -63,7 +63,7 @@ async def measure(stand: Stand, streams: int) -> list[float]:
         await scripts.submit(
             Submission(task_id=task_id, route=route, options=Options(), job=queue.stage_job(task_id), blob="none")
         )
-        await scripts.claim(task_id, StageName.NLP, worker="bench", max_attempts=1)
+        await scripts.claim(task_id, StageName.NLP, claimant="bench", max_attempts=1)
     port = int(stand.url.rpartition(":")[2])
     latencies: list[float] = []
     opened = [asyncio.Event() for _ in range(streams)]

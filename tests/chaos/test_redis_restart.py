@@ -1,27 +1,15 @@
 """Redis goes away and comes back while tasks are under way."""
 
 import threading
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
-
-import pytest
 
 from shared.messages import StageName, Step
 from shared.redis import connected
 from shared.settings import BaseSettings
-from tests.conftest import RedisServer, free_port, wait_until
+from tests.conftest import RedisServer, wait_until
 from tests.fakes.stages import STAGES, FakeEngine, nothing
 from tests.mesh import submit, until_ended, working
-
-
-@pytest.fixture
-def durable_server(tmp_path: Path) -> Iterator[RedisServer]:
-    """A server that writes down each change, so that a restart loses nothing."""
-    server = RedisServer(tmp_path, port=free_port(), appendonly=True)
-    server.start()
-    yield server
-    server.stop()
 
 
 async def test_a_restart_in_the_middle_of_a_task_loses_nothing(durable_server: RedisServer, tmp_path: Path) -> None:

@@ -1,38 +1,30 @@
 """A gateway through the absence of Redis."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from services.gateway.settings import Settings
 from shared.redis import connected
-from tests.conftest import RedisServer, free_port, wait_until
+from tests.conftest import RedisServer, wait_until
 from tests.fakes.gateway import blocks, frames, served
 from tests.fakes.task import LiveTask
 
 
 @pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[RedisServer]:
-    """A Redis of the test's own, which keeps what it has over a restart."""
-    server = RedisServer(tmp_path, port=free_port(), appendonly=True)
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def gateway_settings(own_server: RedisServer, tmp_path: Path) -> Settings:
+def gateway_settings(durable_server: RedisServer, tmp_path: Path) -> Settings:
     return Settings(
-        redis_url=own_server.url,
+        redis_url=durable_server.url,
         blob_url=f"file://{tmp_path}/blobs",
         spool_dir=tmp_path / "spool",
         ping_seconds=0.2,
     )
 
 
-async def test_an_open_stream_outlives_a_restart_of_redis(gateway_settings: Settings, own_server: RedisServer) -> None:
+async def test_an_open_stream_outlives_a_restart_of_redis(
+    gateway_settings: Settings, durable_server: RedisServer
+) -> None:
     """It is kept open meanwhile, and then goes on without a gap."""
     async with connected(gateway_settings, name="test") as redis, served(gateway_settings) as client:
         task = await LiveTask(redis).create()
@@ -41,16 +33,18 @@ async def test_an_open_stream_outlives_a_restart_of_redis(gateway_settings: Sett
             pieces = blocks(response)
             assert await anext(pieces) == b"retry: 2000"
             assert b"id: 1-0" in await anext(pieces)
-            own_server.stop()
+            durable_server.stop()
             assert [await anext(pieces) for _ in range(3)] == [b": ping"] * 3
-            own_server.start()
+            durable_server.start()
             await task.say(aloud=False)
             await task.complete()
             ids = [piece.split(b"\n")[0] async for piece in pieces if piece != b": ping"]
         assert ids == [b"id: 2-0", b"id: 3-0"]
 
 
-async def test_requests_meanwhile_are_asked_to_come_back(gateway_settings: Settings, own_server: RedisServer) -> None:
+async def test_requests_meanwhile_are_asked_to_come_back(
+    gateway_settings: Settings, durable_server: RedisServer
+) -> None:
     """503 with Retry-After, quickly; live, but not ready; and all is well once Redis is there."""
     async with served(gateway_settings) as client:
 
@@ -58,7 +52,7 @@ async def test_requests_meanwhile_are_asked_to_come_back(gateway_settings: Setti
             return (await client.get("/health/ready")).status_code == 200
 
         await wait_until(ready, description="the gateway is ready")
-        own_server.stop()
+        durable_server.stop()
         async with asyncio.timeout(5):
             requests = [
                 client.get("/audio/tasks/t1"),
@@ -69,19 +63,19 @@ async def test_requests_meanwhile_are_asked_to_come_back(gateway_settings: Setti
             for answer in await asyncio.gather(*requests):
                 assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
                 assert answer.headers["retry-after"] == "5"
-                assert str(own_server.port) not in answer.text
+                assert str(durable_server.port) not in answer.text
             assert (await client.get("/health/live")).status_code == 200
-        own_server.start()
+        durable_server.start()
         await wait_until(ready, description="the gateway is ready again")
         assert (await client.get("/audio/tasks/t1")).status_code == 404
 
 
-async def test_a_gateway_starts_without_redis(gateway_settings: Settings, own_server: RedisServer) -> None:
+async def test_a_gateway_starts_without_redis(gateway_settings: Settings, durable_server: RedisServer) -> None:
     """The order in which things start does not matter."""
-    own_server.stop()
+    durable_server.stop()
     async with served(gateway_settings) as client:
         assert (await client.get("/health/ready")).status_code == 503
-        own_server.start()
+        durable_server.start()
         async with connected(gateway_settings, name="test") as redis:
             task = await LiveTask(redis).create()
             await task.complete()

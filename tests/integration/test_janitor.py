@@ -39,7 +39,7 @@ async def test_task_that_shows_life_is_left_alone(redis: Redis, blobs: BlobStore
     scripts = Scripts(redis, LIMITS)
     await submit(redis, "t")
     await redis.zadd(keys.WATCH, {"t": 1})
-    await scripts.claim("t", StageName.ASR, worker="w", max_attempts=3)
+    await scripts.claim("t", StageName.ASR, claimant="w", max_attempts=3)
     await Janitor(redis, scripts, blobs).end_lost_tasks()
     assert await log_of(redis, "t") == []
 

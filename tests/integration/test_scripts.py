@@ -1,5 +1,7 @@
 """What the scripts promise, each alone against a real Redis."""
 
+import itertools
+
 import pytest
 
 from shared import codec, events, keys, queue
@@ -10,6 +12,7 @@ from shared.scripts import AlreadyDone, Commit, Exhausted, Limits, NextJob, Publ
 
 TASK = "t1"
 ROUTE = (StageName.ASR, StageName.NLP)
+SERIAL = itertools.count()
 LIMITS = Limits(ttl_ms=60_000, wait_ms=60_000)
 
 
@@ -54,7 +57,7 @@ def change(token: int, *, stage: StageName = StageName.ASR, **fields: object) ->
 
 
 async def claim(scripts: Scripts, stage: StageName = StageName.ASR) -> int:
-    return (await scripts.claim(TASK, stage, worker="w", max_attempts=3)).token
+    return (await scripts.claim(TASK, stage, claimant=f"w/{next(SERIAL)}", max_attempts=3)).token
 
 
 async def log(redis: Redis) -> list[str]:
@@ -141,11 +144,71 @@ async def test_first_record_enqueues_the_next_stage(redis: Redis, scripts: Scrip
 async def test_attempts_are_counted_and_end(scripts: Scripts) -> None:
     """The fourth claim finds the attempts used up; one that was handed back does not count."""
     await submit(scripts)
-    await scripts.release(TASK, StageName.ASR, token=await claim(scripts))
+    await scripts.release(TASK, StageName.ASR, token=await claim(scripts), forgiven=True)
     for _ in range(3):
         await claim(scripts)
     with pytest.raises(Exhausted):
         await claim(scripts)
+
+
+async def test_a_claim_whose_reply_was_lost_is_repeated_as_the_same_attempt(scripts: Scripts) -> None:
+    """A flickering connection uses up no attempts; another claimant makes the next one."""
+    await submit(scripts)
+    claims = [await scripts.claim(TASK, StageName.ASR, claimant=name, max_attempts=3) for name in "aaaab"]
+    assert [(made.token, made.attempt) for made in claims] == [(1, 1)] * 4 + [(2, 2)]
+
+
+async def test_a_worker_is_not_given_what_it_has_in_hand(redis: Redis, scripts: Scripts) -> None:
+    """Its own job, whose lease has lapsed while Redis was away, is left to the attempt at work or to another worker."""
+    await submit(scripts)
+    assert len(await scripts.take(StageName.ASR, count=9, lease_ms=60_000)) == 1
+    await redis.delete(keys.lease(TASK, StageName.ASR))
+    assert await scripts.take(StageName.ASR, count=9, lease_ms=60_000, held=["t1:asr"]) == []
+    assert len(await scripts.take(StageName.ASR, count=9, lease_ms=60_000)) == 1
+
+
+async def test_a_job_leaves_its_queue_when_nothing_is_left_to_do(redis: Redis, scripts: Scripts) -> None:
+    """Whoever asks: while the stage goes on elsewhere, its job and its lease stay."""
+    await submit(scripts)
+    await scripts.take(StageName.ASR, count=1, lease_ms=60_000)
+    token = await claim(scripts)
+    lease, job = keys.lease(TASK, StageName.ASR), keys.job(TASK, StageName.ASR)
+    await scripts.finish(TASK, StageName.ASR)
+    assert (await redis.exists(lease, job), await redis.zcard(keys.queue(StageName.ASR))) == (2, 1)
+    await scripts.commit(change(token, ends=True), [codec.encode(Document(segments=0))])
+    await scripts.finish(TASK, StageName.ASR)
+    assert (await redis.exists(lease, job), await redis.zcard(keys.queue(StageName.ASR))) == (0, 0)
+
+
+async def test_a_stage_is_handed_back_by_whoever_holds_its_claim(redis: Redis, scripts: Scripts) -> None:
+    """It is due after the pause by the clock of Redis, and its lease is free; a superseded attempt moves nothing."""
+    await submit(scripts)
+    await scripts.take(StageName.ASR, count=1, lease_ms=60_000)
+    stale, token = await claim(scripts), await claim(scripts)
+    lease = keys.lease(TASK, StageName.ASR)
+    await scripts.release(TASK, StageName.ASR, token=stale, after_seconds=60)
+    assert await redis.exists(lease) == 1
+    await scripts.release(TASK, StageName.ASR, token=token, after_seconds=60)
+    assert await redis.exists(lease) == 0
+    assert await scripts.take(StageName.ASR, count=1, lease_ms=60_000) == []
+    with pytest.raises(Superseded):
+        await scripts.renew(TASK, StageName.ASR, token=token, lease_ms=1000)
+
+
+async def test_a_text_of_any_length_is_submitted(redis: Redis, scripts: Scripts) -> None:
+    """Ten thousand segments and the end record, in one script."""
+    records = [record(number) for number in range(1, 10_001)]
+    await scripts.submit(
+        Submission(
+            task_id=TASK,
+            route=(StageName.NLP,),
+            options=Options(),
+            job=queue.stage_job(TASK),
+            records=[*records, codec.encode(Document(segments=10_000))],
+        )
+    )
+    assert await redis.xlen(keys.out(TASK, keys.SOURCE)) == 10_001
+    assert await redis.hget(keys.task(TASK), "ended:source") == b"10000"
 
 
 async def test_task_ends_once(redis: Redis, scripts: Scripts) -> None:
