@@ -36,6 +36,14 @@ def test_a_good_stream_has_no_fault() -> None:
     assert list(faults(good())) == []
 
 
+def test_a_step_without_text_is_no_fault() -> None:
+    """A recording in which nobody speaks goes through all steps and has no partial result."""
+    updates = good()
+    for step in ("transcription", "translation"):
+        del of(updates, step)["partial_result"]
+    assert list(faults(updates)) == []
+
+
 CHANGES: dict[str, Callable[[list[Update]], object]] = {
     "no updates": lambda updates: updates.clear(),
     "several tasks": lambda updates: updates[3].update(task_id="other"),

@@ -109,7 +109,8 @@ def _order(updates: Sequence[Update]) -> Iterator[str]:
 
 def _partials(updates: Sequence[Update]) -> Iterator[str]:
     for field, step in (("transcript", "transcription"), ("translation", "translation")):
-        parts = [update["partial_result"] for update in updates if update["step"] == step]
+        # A recording without speech, or without a model to translate it, has the step but no text.
+        parts = [update["partial_result"] for update in updates if update["step"] == step and "partial_result" in update]
         final = next(update["partial_result"] for update in updates if update["step"] == f"{step}_complete")
         if any(part["is_final"] is not False for part in parts):
             yield f"a partial {field} says that it is final"
@@ -138,6 +139,9 @@ async def check(url: str, file: Path) -> int:
             updates.append(update)
     except aiohttp.ClientError as error:
         print(f"the connection failed: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"{file} cannot be read: {error.strerror}", file=sys.stderr)
         return 1
     wrong = list(faults(updates))
     for fault in wrong:
