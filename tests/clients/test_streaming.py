@@ -110,7 +110,9 @@ def _order(updates: Sequence[Update]) -> Iterator[str]:
 def _partials(updates: Sequence[Update]) -> Iterator[str]:
     for field, step in (("transcript", "transcription"), ("translation", "translation")):
         # A recording without speech, or without a model to translate it, has the step but no text.
-        parts = [update["partial_result"] for update in updates if update["step"] == step and "partial_result" in update]
+        parts = [
+            update["partial_result"] for update in updates if update["step"] == step and "partial_result" in update
+        ]
         final = next(update["partial_result"] for update in updates if update["step"] == f"{step}_complete")
         if any(part["is_final"] is not False for part in parts):
             yield f"a partial {field} says that it is final"
