@@ -86,7 +86,7 @@ class StageWorker(Worker):
         pauses, served = Pauses(), time.monotonic()
         while True:
             try:
-                if time.monotonic() - served > max(self.in_progress_timeout_s, 2 * _POLL_SECONDS) / 2:
+                if time.monotonic() - served > self.in_progress_timeout_s / 2 + 2 * _POLL_SECONDS:
                     await self.runner.surroundings.redis.ping()
                     await asyncio.sleep(LONGEST_PAUSE_SECONDS)
                 await self._poll_iteration()
