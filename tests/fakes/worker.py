@@ -1,7 +1,8 @@
 """A worker process with a fake stage: `python -m tests.fakes.worker STAGE`.
 
 FAKE_SEGMENTS sentences are spoken (3). FAKE_DIARY names a file to which each segment number that is worked on is added.
-FAKE_STALL_AT is the number at which the engine never returns, FAKE_CRASH_AT the one at which the process dies.
+FAKE_SECONDS is how long the engine takes for each (0). FAKE_STALL_AT is the number at which the engine never returns,
+FAKE_CRASH_AT the one at which the process dies.
 """
 
 import os
@@ -19,6 +20,7 @@ def _do(number: int) -> None:
     if diary := os.environ.get("FAKE_DIARY"):
         with Path(diary).open("a") as lines:
             lines.write(f"{number}\n")
+    threading.Event().wait(float(os.environ.get("FAKE_SECONDS", "0")))
     if os.environ.get("FAKE_STALL_AT") == str(number):
         threading.Event().wait()
     if os.environ.get("FAKE_CRASH_AT") == str(number):
