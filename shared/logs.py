@@ -45,3 +45,6 @@ def _adopt_standard_logging(processors: list[structlog.typing.Processor], render
         )
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    # A library in the asr worker turns FFmpeg's own remarks on. A damaged recording is no fault of ours: its task has a
+    # warning that a person understands.
+    logging.getLogger("libav").setLevel(logging.CRITICAL)
