@@ -205,3 +205,11 @@ def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(home, "LEAST_BYTES", 1 << 60)
     with pytest.raises(SettingsError, match=r"^VOXMESH_HOME: .* MiB are left"):
         home.prepare(tmp_path)
+
+
+def test_the_doctor_sees_a_state_folder_that_cannot_be(tmp_path: Path) -> None:
+    """What would stop `up` is found before, with a way out."""
+    (tmp_path / "file").write_text("")
+    done = voxmesh("doctor", VOXMESH_HOME=str(tmp_path / "file" / "home"))
+    assert done.returncode == 1
+    assert re.search(r"^no  state .*file/home cannot be written  -> .*VOXMESH_HOME", done.stdout, re.MULTILINE)
