@@ -52,7 +52,7 @@ _NOTICE_DEATH = {
 client's own would cost a task for each command."""
 
 ANSWER_SECONDS = 5.0
-"""How long a Redis whose connection stands may take to answer a ping."""
+"""How long a Redis whose connection stands may take to answer somebody who would rather be refused than wait."""
 
 
 class PubSub(Protocol):
@@ -180,9 +180,14 @@ class Pauses:
 
 async def ask_for_life(redis: Redis) -> None:
     """Returns when Redis answers, raises one of `AWAY` when it does not within `ANSWER_SECONDS`."""
+    await answered(redis.ping())
+
+
+async def answered(call: Awaitable[T]) -> T:
+    """What `call` returns; raises one of `AWAY` when it does not within `ANSWER_SECONDS`."""
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            await redis.ping()
+            return await call
     except builtins.TimeoutError as error:
         raise TimeoutError("Redis does not answer") from error
 

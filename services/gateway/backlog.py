@@ -15,14 +15,22 @@ _CATCH_UP = 256
 """Events at a time that are read again only for the text that they add."""
 _READS = 16
 """Reads at a time, so that ten thousand clients that wake at once do not open as many connections."""
+_LOOKS = 256
+"""Looks at tasks at a time. They are short, so more of them, and they do not wait behind those who read whole logs."""
 
 
 class Backlog:
-    """The event logs of all tasks."""
+    """The records and event logs of all tasks."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._turn = asyncio.Semaphore(_READS)
+        self._look = asyncio.Semaphore(_LOOKS)
+
+    async def task(self, task_id: str) -> tasks.Task | None:
+        """The task as it stands, or None when there is none by this id."""
+        async with self._look:
+            return await tasks.read(self._redis, task_id)
 
     async def read(self, task_id: str, number: int, *, last: Frame | None, texts: TextSoFar) -> Sequence[Frame]:
         """Up to `BATCH` frames behind event `number`; `last` is the frame that the client had last. `texts` has seen

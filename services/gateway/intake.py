@@ -13,7 +13,7 @@ from services.gateway.problems import Problem
 from services.gateway.settings import Settings
 from shared import audio, metrics, queue
 from shared.blobs import BlobStore
-from shared.redis import Redis, ask_for_life
+from shared.redis import Redis, answered, ask_for_life
 from shared.scripts import Scripts, Submission
 from shared.steps import route_of
 
@@ -59,7 +59,7 @@ class Intake:
                 duration=info.duration or 0.0,
             )
             await self._blobs.put(submission.blob, form.upload.path)
-        await self._scripts.submit(submission)
+        await answered(self._scripts.submit(submission))
         metrics.TASKS_SUBMITTED.inc()
         route = ",".join(submission.route)
         log.info("task_submitted", task_id=task_id, route=route, audio_s=info.duration, codec=info.codec)

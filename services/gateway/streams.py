@@ -121,7 +121,7 @@ async def task_events(
 
 
 async def _watch(runtime: Runtime, task_id: str, last_event_id: str | None) -> ASGIApp:
-    task = await find(runtime.redis, task_id)
+    task = await find(runtime, task_id)
     after = frames.position(last_event_id)
     if task.state.terminal and 0 < after == task.last_event:
         return _nothing_more

@@ -9,10 +9,10 @@ from litestar.params import FromPath
 
 from services.gateway.openapi import FormOperation, refusals
 from services.gateway.problems import Problem
-from services.gateway.runtime import Injected
+from services.gateway.runtime import Injected, Runtime
 from shared import tasks
 from shared.messages import Failure, StageName, State, Step
-from shared.redis import Redis
+from shared.redis import answered
 
 
 class Links(msgspec.Struct, frozen=True):
@@ -52,9 +52,9 @@ def links_of(task_id: str) -> Links:
     return Links(self=path, events=f"{path}/events", stream=f"/audio/process-stream-realtime?task_id={task_id}")
 
 
-async def find(redis: Redis, task_id: str) -> tasks.Task:
+async def find(runtime: Runtime, task_id: str) -> tasks.Task:
     """The task. Raises `Problem` with 404 when there is none."""
-    task = await tasks.read(redis, task_id)
+    task = await answered(runtime.hub.backlog.task(task_id))
     if task is None:
         raise Problem(404, "no_such_task", "There is no task by this id, or it has expired.")
     return task
@@ -78,7 +78,7 @@ async def submit_task(request: Request[Any, Any, Any], runtime: Injected) -> Res
 @get("/audio/tasks/{task_id:str}", summary="How a task stands", responses=refusals(404, 503), tags=["tasks"])
 async def task_state(task_id: FromPath[str], runtime: Injected) -> TaskState:
     """State, step and progress of a task; when it has failed, why."""
-    task = await find(runtime.redis, task_id)
+    task = await find(runtime, task_id)
     return TaskState(
         task_id=task.task_id,
         state=task.state,

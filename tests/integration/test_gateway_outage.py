@@ -70,6 +70,26 @@ async def test_requests_meanwhile_are_asked_to_come_back(
         assert (await client.get("/audio/tasks/t1")).status_code == 404
 
 
+async def test_a_redis_that_stands_still_holds_up_no_request(
+    gateway_settings: Settings, durable_server: RedisServer
+) -> None:
+    """Its connections stand but nothing is answered: 503 with Retry-After within six seconds, and live all the same."""
+    async with connected(gateway_settings, name="test") as redis, served(gateway_settings) as client:
+        task = await LiveTask(redis).create()
+        durable_server.pause()
+        async with asyncio.timeout(6):
+            requests = [
+                client.get(f"/audio/tasks/{task.task_id}"),
+                client.get(f"/audio/tasks/{task.task_id}/events"),
+                client.post("/audio/tasks", files={"audio": b"x"}),
+                client.get("/health/ready"),
+            ]
+            live, *refused = await asyncio.gather(client.get("/health/live"), *requests)
+        assert live.status_code == 200
+        assert [(answer.status_code, answer.headers["retry-after"]) for answer in refused] == [(503, "5")] * 4
+        durable_server.go_on()
+
+
 async def test_a_gateway_starts_without_redis(gateway_settings: Settings, durable_server: RedisServer) -> None:
     """The order in which things start does not matter."""
     durable_server.stop()
