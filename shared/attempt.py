@@ -58,12 +58,20 @@ class Attempt:
     """`Work` and `Emit` of `shared.stage`, over Redis."""
 
     def __init__(
-        self, stage: Stage, surroundings: Surroundings, *, task_id: str, claim: Claim, woken: asyncio.Event
+        self,
+        stage: Stage,
+        surroundings: Surroundings,
+        *,
+        task_id: str,
+        claim: Claim,
+        woken: asyncio.Event,
+        clock: asyncio.Timeout,
     ) -> None:
         self._stage = stage
         self._around = surroundings
         self._claim = claim
         self._woken = woken
+        self._clock = clock
         self._position = claim.route.index(stage.name)
         self._before = claim.route[self._position - 1] if self._position else keys.SOURCE
         self._behind = claim.route[self._position + 1] if self._position + 1 < len(claim.route) else None
@@ -119,7 +127,15 @@ class Attempt:
             if segments:
                 yield segments
             elif self._input_end is None:
-                await until_set(self._woken, at_most_seconds=_LOOK_EVERY_SECONDS)
+                await self._rest()
+
+    async def _rest(self) -> None:
+        """Wait for the stage before. The clock of this one stands meanwhile."""
+        ends, begun = self._clock.when(), asyncio.get_running_loop().time()
+        self._clock.reschedule(None)
+        await until_set(self._woken, at_most_seconds=_LOOK_EVERY_SECONDS)
+        if ends is not None:
+            self._clock.reschedule(ends + asyncio.get_running_loop().time() - begun)
 
     async def document(self) -> Document:
         async for _ in self.batches():

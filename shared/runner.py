@@ -81,8 +81,8 @@ class Runner(msgspec.Struct, frozen=True, kw_only=True):
     async def _work(self, task_id: str, claim: Claim) -> str:
         """The attempt's outcome, once it has ended in any way but a shutdown."""
         try:
-            async with self._leased(task_id, claim), asyncio.timeout(self._limit_seconds(claim)):
-                await self._run_stage(task_id, claim)
+            async with self._leased(task_id, claim), asyncio.timeout(self._limit_seconds(claim)) as clock:
+                await self._run_stage(task_id, claim, clock)
         except (Superseded, Closed) as end:
             if isinstance(end, Superseded):
                 metrics.SUPERSEDED.labels(self.stage.name).inc()
@@ -100,9 +100,9 @@ class Runner(msgspec.Struct, frozen=True, kw_only=True):
             return "completed"
         return "failed"
 
-    async def _run_stage(self, task_id: str, claim: Claim) -> None:
+    async def _run_stage(self, task_id: str, claim: Claim, clock: asyncio.Timeout) -> None:
         with self.wakeups.of_task(task_id) as woken:
-            attempt = Attempt(self.stage, self.surroundings, task_id=task_id, claim=claim, woken=woken)
+            attempt = Attempt(self.stage, self.surroundings, task_id=task_id, claim=claim, woken=woken, clock=clock)
             async with attempt:
                 document = await self.stage.run(attempt, self.engine, attempt)
                 await attempt.finish(document)

@@ -41,6 +41,10 @@ class BaseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     default_target_language: str = "pt"
     """Where to translate to when the client does not say."""
 
+    def __post_init__(self) -> None:
+        if self.wait_limit_seconds >= self.task_ttl_seconds:  # the task would be gone before anybody could end it
+            raise ValueError("WAIT_LIMIT_SECONDS: must be less than TASK_TTL_SECONDS")
+
 
 def load(kind: type[S], environ: Mapping[str, str]) -> S:
     """The settings of type `kind` from `environ`. Raises `SettingsError` naming the variable and what it must be."""
@@ -53,6 +57,8 @@ def load(kind: type[S], environ: Mapping[str, str]) -> S:
         return msgspec.convert(values, kind, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:
         reason, _, place = str(error).partition(" - at `$.")
+        if not place:  # about how settings go together
+            raise SettingsError(reason) from error
         raise SettingsError(f"{place.rstrip('`').upper()}: {reason[0].lower()}{reason[1:]}") from error
 
 

@@ -75,6 +75,24 @@ async def test_an_attempt_that_fails_is_followed_by_another(redis: Redis, settin
         await wait_until(nothing_left, description="no job is left, nor any trace of one")
 
 
+async def test_waiting_for_the_stage_before_does_not_count(
+    redis: Redis, settings: BaseSettings, tmp_path: Path
+) -> None:
+    """A stage that may run for one second waits for three until the recogniser goes on, and still has its second."""
+    diary = tmp_path / "diary"
+
+    def speak(number: int) -> None:
+        if number == 2:
+            threading.Event().wait(3)
+
+    environ = {"RUN_LIMIT_SECONDS": "1", "FAKE_DIARY": str(diary)}
+    with worker_process(StageName.NLP, settings, environ):
+        async with working(STAGES[StageName.ASR], FakeEngine(speak), settings):
+            await submit(redis, "t")
+            await wait_until(diary.exists, description="nlp has the first sentence while the second is awaited")
+            assert (await until_ended(redis, "t"))[-1].step is Step.COMPLETED
+
+
 async def test_no_clock_of_the_library_ends_an_attempt(redis: Redis, settings: BaseSettings) -> None:
     """arq ends jobs after five minutes; a stage may take as long as its settings say."""
     stage_settings = StageSettings(redis_url=settings.redis_url, blob_url=settings.blob_url)

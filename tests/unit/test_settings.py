@@ -30,6 +30,12 @@ def test_a_value_that_cannot_work_is_refused(variable: str, value: str) -> None:
         load(StageSettings, {variable: value})
 
 
+def test_a_task_may_not_be_gone_before_it_can_end() -> None:
+    """A task that waits for longer than its keys live would vanish without a last event."""
+    with pytest.raises(SettingsError, match=r"^WAIT_LIMIT_SECONDS: must be less than TASK_TTL_SECONDS$"):
+        load(StageSettings, {"TASK_TTL_SECONDS": "60", "WAIT_LIMIT_SECONDS": "60"})
+
+
 def test_a_choice_names_the_others() -> None:
     """Whoever misspells a choice reads which ones there are."""
     assert choose("X_ENGINE", "b", {"a": 1, "b": 2}) == 2
