@@ -42,7 +42,7 @@ def events(task_id: str) -> str:
 
 
 def out(task_id: str, stage: str) -> str:
-    """Stream: the stage's records; record n has the id n-0. TTL: the task's, short once the task has ended."""
+    """Stream: the stage's records; record n has the id n-0. TTL: the task's."""
     return f"vm:{{{task_id}}}:out:{stage}"
 
 
