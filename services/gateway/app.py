@@ -15,6 +15,7 @@ from litestar.datastructures import State
 from litestar.di import Provide
 
 from services.gateway import health, streams, tasks
+from services.gateway.cors import cors_config, origins_of, vary
 from services.gateway.openapi import schema_config
 from services.gateway.problems import answer
 from services.gateway.runtime import build, running
@@ -30,6 +31,7 @@ KEEP_ALIVE_SECONDS = 75
 def create_app(settings: Settings) -> Litestar:
     """The application, not yet at work. Raises `SettingsError` for what cannot be."""
     runtime = build(settings)
+    cors = cors_config(origins_of(settings.cors_origins))
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncGenerator[None]:
@@ -51,6 +53,8 @@ def create_app(settings: Settings) -> Litestar:
         state=State({"runtime": runtime}),
         exception_handlers={Exception: answer},
         lifespan=[lifespan],
+        cors_config=cors,
+        before_send=[vary] if cors else [],
         openapi_config=schema_config(version("voxmesh")),
         request_max_body_size=None,  # an upload's own limit depends on the settings
         logging_config=None,

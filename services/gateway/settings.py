@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from services.gateway.cors import origins_of
 from shared.settings import BaseSettings
 
 
@@ -25,3 +26,10 @@ class Settings(BaseSettings, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Comma-separated labels for classification when the client gives none; empty leaves it to the nlp worker."""
     default_entity_labels: str = ""
     """The same for entities."""
+    cors_origins: str = ""
+    """Comma-separated origins whose pages may use the gateway, such as `https://app.example.com`; `*` for all. Pages of
+    the gateway's own origin always may."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        origins_of(self.cors_origins)

@@ -3,8 +3,6 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any, cast
 
 import httpx
@@ -12,39 +10,16 @@ import pytest
 
 from services.gateway.settings import Settings
 from shared.redis import Redis
-from shared.settings import BaseSettings
 from tests.conftest import wait_until
 from tests.fakes.gateway import blocks, client_of, frames, served, serving, watched
 from tests.fakes.task import LiveTask
-
-
-@pytest.fixture
-def gateway_settings(settings: BaseSettings, tmp_path: Path) -> Settings:
-    return Settings(
-        redis_url=settings.redis_url,
-        blob_url=settings.blob_url,
-        spool_dir=tmp_path / "spool",
-        ping_seconds=0.2,
-        shutdown_seconds=5,
-    )
-
-
-@pytest.fixture
-async def client(gateway_settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    async with served(gateway_settings) as client:
-        yield client
-
-
-@pytest.fixture
-async def task(redis: Redis) -> LiveTask:
-    return await LiveTask(redis).create()
 
 
 def path_of(task: LiveTask) -> str:
     return f"/audio/process-stream-realtime?task_id={task.task_id}"
 
 
-async def test_a_stream_carries_the_log_to_the_letter(client: httpx.AsyncClient, task: LiveTask) -> None:
+async def test_s07_a_stream_carries_the_log_to_the_letter(client: httpx.AsyncClient, task: LiveTask) -> None:
     """Replayed or live, each event is one data line with exactly the JSON of the log, and its id."""
     odd = 'a\u2028b\x0bc\x85d\r\ne\rf\n"q"'
     await task.say(odd)
@@ -58,7 +33,7 @@ async def test_a_stream_carries_the_log_to_the_letter(client: httpx.AsyncClient,
     assert json.loads(first[1])["partial_result"]["transcript"] == odd
 
 
-async def test_headers_leave_before_the_first_event(client: httpx.AsyncClient, task: LiveTask) -> None:
+async def test_s03_s04_headers_leave_before_the_first_event(client: httpx.AsyncClient, task: LiveTask) -> None:
     """A client knows at once that it is connected, and no proxy is to hold the stream back or compress it."""
     before = time.monotonic()
     headers = {"Accept-Encoding": "gzip, br"}
@@ -72,7 +47,7 @@ async def test_headers_leave_before_the_first_event(client: httpx.AsyncClient, t
         assert await anext(blocks(response)) == b"retry: 2000"
 
 
-async def test_a_silent_stream_is_kept_open(client: httpx.AsyncClient, task: LiveTask) -> None:
+async def test_s05_a_silent_stream_is_kept_open(client: httpx.AsyncClient, task: LiveTask) -> None:
     """A comment goes out in each silence, from the start."""
     async with client.stream("GET", path_of(task)) as response:
         seen = blocks(response)
@@ -83,7 +58,7 @@ async def test_a_silent_stream_is_kept_open(client: httpx.AsyncClient, task: Liv
     ("last_id", "first"),
     [("2-0", 3), ("2", 3), ("0-0", 1), ("", 1), ("abc", 1), ("999999", 1), ("-1", 1), ("2-x", 1)],
 )
-async def test_a_client_that_comes_back_gets_what_it_missed(
+async def test_s08_a_client_that_comes_back_gets_what_it_missed(
     client: httpx.AsyncClient, task: LiveTask, last_id: str, first: int
 ) -> None:
     """Strictly behind the id it names; an id that cannot be is taken for none."""
@@ -101,7 +76,7 @@ async def test_both_paths_carry_the_same_stream(client: httpx.AsyncClient, task:
     assert await watched(client, path_of(task)) == await watched(client, f"/audio/tasks/{task.task_id}/events")
 
 
-async def test_a_client_that_has_everything_is_sent_away(client: httpx.AsyncClient, task: LiveTask) -> None:
+async def test_s09_a_client_that_has_everything_is_sent_away(client: httpx.AsyncClient, task: LiveTask) -> None:
     """204 to the one who has the last event; whoever lacks it gets it."""
     await task.say()
     await task.complete()
@@ -128,7 +103,7 @@ async def test_an_unknown_task_is_not_found(client: httpx.AsyncClient, path: str
     assert answer.json()["code"] == "no_such_task"
 
 
-async def test_a_client_that_leaves_leaves_nothing_behind(
+async def test_s10_a_client_that_leaves_leaves_nothing_behind(
     client: httpx.AsyncClient, task: LiveTask, redis: Redis
 ) -> None:
     """Streams that nothing is happening on are cleaned up, too, and the task goes on."""
@@ -145,7 +120,7 @@ async def test_a_client_that_leaves_leaves_nothing_behind(
     assert (await client.get(f"/audio/tasks/{task.task_id}")).json()["state"] == "queued"
 
 
-async def test_streams_end_when_the_gateway_stops(gateway_settings: Settings, task: LiveTask) -> None:
+async def test_s14_streams_end_when_the_gateway_stops(gateway_settings: Settings, task: LiveTask) -> None:
     """A stream that would last for ever does not hold up the shutdown; its client goes on at another replica."""
     async with (
         serving(gateway_settings) as server,
@@ -159,7 +134,7 @@ async def test_streams_end_when_the_gateway_stops(gateway_settings: Settings, ta
             assert [block async for block in seen if block != b": ping"] == []
 
 
-async def test_another_replica_continues(gateway_settings: Settings, task: LiveTask) -> None:
+async def test_s08_another_replica_continues(gateway_settings: Settings, task: LiveTask) -> None:
     """Ids mean the same on every gateway."""
     async with served(gateway_settings) as one, served(gateway_settings) as other:
         await task.say()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from services.gateway.settings import Settings as GatewaySettings
 from shared.errors import SettingsError
 from shared.settings import StageSettings, choose, load
 
@@ -28,6 +29,13 @@ def test_a_value_that_cannot_work_is_refused(variable: str, value: str) -> None:
     """Before anything starts, by the name of the variable."""
     with pytest.raises(SettingsError, match=f"^{variable}: "):
         load(StageSettings, {variable: value})
+
+
+@pytest.mark.parametrize("origin", ["https://a.example/", "https://a.example/page", "a.example", "null"])
+def test_what_is_no_origin_is_refused(origin: str) -> None:
+    """It would never match what a browser sends, and nobody would know why."""
+    with pytest.raises(SettingsError, match=r"^CORS_ORIGINS: "):
+        load(GatewaySettings, {"CORS_ORIGINS": f"https://b.example, {origin}"})
 
 
 def test_a_task_may_not_be_gone_before_it_can_end() -> None:
