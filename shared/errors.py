@@ -37,6 +37,36 @@ class ModelMissing(MeshError):
         super().__init__("model_missing", message)
 
 
+class MeshRefused(MeshError):
+    """The gateway has refused a request of a `MeshClient`.
+
+    `code` is one of docs/errors.md, `field` names the form field at fault, and after `retry_after` seconds another
+    attempt may go better.
+    """
+
+    def __init__(
+        self, status: int, code: str, message: str, *, field: str | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(code, message)
+        self.status = status
+        self.field = field
+        self.retry_after = retry_after
+
+
+class MeshUnreachable(MeshError):
+    """The gateway has not answered a `MeshClient` for longer than its patience."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("unreachable", message)
+
+
+class DeadlineExceeded(MeshError, TimeoutError):
+    """What the caller wanted did not happen within the time that it gave."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("deadline_exceeded", message)
+
+
 class Superseded(Exception):
     """This attempt has lost its claim to a newer one. It writes nothing more and stops."""
 

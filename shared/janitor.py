@@ -13,7 +13,8 @@ from shared import codec, events, keys, metrics, tasks
 from shared.blobs import BlobStore
 from shared.errors import Retryable
 from shared.messages import Failure, State
-from shared.redis import AWAY, Pauses, Redis
+from shared.pauses import Pauses
+from shared.redis import AWAY, Redis
 from shared.scripts import Scripts
 
 log = structlog.get_logger(__name__)

@@ -6,7 +6,6 @@ that answers bytes; the library's own annotations leave most of them open.
 
 import asyncio
 import builtins
-import random
 import re
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -23,6 +22,7 @@ from redis.exceptions import ConnectionError, TimeoutError
 
 from shared import codec, metrics
 from shared.errors import SettingsError
+from shared.pauses import Pauses
 from shared.settings import BaseSettings
 
 log = structlog.get_logger(__name__)
@@ -32,9 +32,6 @@ Entries = list[tuple[bytes, dict[bytes, bytes]]]
 
 AWAY = (ConnectionError, TimeoutError, OSError)
 """What Redis or the way to it raises when it cannot serve for a while."""
-
-LONGEST_PAUSE_SECONDS = 2.0
-"""Whoever waits for Redis tries again after this at the latest."""
 
 _UNWILLING = re.compile(
     r"(?:^|: -)(?:BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MISCONF|NOREPLICAS|OOM|READONLY|TRYAGAIN)(?: |$)"
@@ -165,17 +162,6 @@ async def connected(settings: BaseSettings, *, name: str) -> AsyncGenerator[Redi
         yield client(pool)
     finally:
         await pool.aclose()
-
-
-class Pauses:
-    """Waits longer each time, up to two seconds, with jitter so that many clients do not come at once."""
-
-    def __init__(self) -> None:
-        self._next = 0.05
-
-    async def wait(self) -> None:
-        await asyncio.sleep(self._next * random.uniform(0.5, 1.0))
-        self._next = min(self._next * 2, LONGEST_PAUSE_SECONDS)
 
 
 async def ask_for_life(redis: Redis) -> None:

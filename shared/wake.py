@@ -9,7 +9,8 @@ from contextlib import contextmanager
 
 import structlog
 
-from shared.redis import AWAY, Pauses, Redis
+from shared.pauses import Pauses
+from shared.redis import AWAY, Redis
 
 log = structlog.get_logger(__name__)
 

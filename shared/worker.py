@@ -34,7 +34,8 @@ from shared.blobs import BlobStore
 from shared.device import Device
 from shared.errors import MeshError, ModelMissing
 from shared.health import serve_health
-from shared.redis import AWAY, LONGEST_PAUSE_SECONDS, Pauses, Redis, client, open_pool
+from shared.pauses import LONGEST_PAUSE_SECONDS, Pauses
+from shared.redis import AWAY, Redis, client, open_pool
 from shared.runner import Runner
 from shared.scripts import Limits, Scripts
 from shared.settings import StageSettings, load

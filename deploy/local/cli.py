@@ -89,8 +89,7 @@ def _up(arguments: Arguments, environ: Mapping[str, str]) -> int:
 
 
 def _demo(arguments: Arguments, environ: Mapping[str, str]) -> int:
-    from deploy.local.demo import demo, sample
-    from deploy.local.stream import Order
+    from deploy.local.demo import Order, demo, sample
     from deploy.local.terminal import run
 
     with sample() as recording:
@@ -99,12 +98,15 @@ def _demo(arguments: Arguments, environ: Mapping[str, str]) -> int:
             raise SettingsError(f"{file}: there is no such file")
         order = Order(
             file=file,
-            language=arguments.language,
-            target_language=arguments.target,
-            translation=not arguments.no_translation,
-            insights=not arguments.no_insights,
+            options={
+                "language": arguments.language,
+                "target_language": "" if arguments.no_translation else arguments.target,
+                "include_translation": not arguments.no_translation,
+                "include_insights": not arguments.no_insights,
+            },
+            as_json=arguments.json,
         )
-        return run(demo(order, environ, url=arguments.url, as_json=arguments.json), stopped=130)
+        return run(demo(order, environ, url=arguments.url), stopped=130)
 
 
 def _gateway(_: Arguments, environ: Mapping[str, str]) -> int:

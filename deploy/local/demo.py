@@ -6,40 +6,49 @@ from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
 
+import msgspec
 from rich.console import Console
 
 from deploy.local import mesh
 from deploy.local.screen import Screen
-from deploy.local.stream import Order, follow, open_client, submit
 from deploy.local.terminal import tell
+from shared.client import MeshClient, Options
 from shared.errors import MeshError
 from shared.messages import Step
 
 
-async def demo(order: Order, environ: Mapping[str, str], *, url: str = "", port: int = 0, as_json: bool = False) -> int:
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """A recording, what to ask for, and whether to print it as JSON."""
+
+    file: Path
+    options: Options
+    as_json: bool = False
+
+
+async def demo(order: Order, environ: Mapping[str, str], *, url: str = "", port: int = 0) -> int:
     """Print the stream of `order`, through the mesh at `url` or one of its own. Answers the exit status."""
     if url:
-        return await run(url, order, as_json=as_json)
+        return await run(url, order)
     with tempfile.TemporaryDirectory(prefix="voxmesh-demo-") as home:
         plan = mesh.plan(Path(home), environ, port=port)
         tell("starting the mesh")
         async with mesh.running(plan, tell=tell) as started:
-            return await started.keep_while(run(started.url, order, as_json=as_json))
+            return await started.keep_while(run(started.url, order))
 
 
-async def run(url: str, order: Order, *, as_json: bool) -> int:
+async def run(url: str, order: Order) -> int:
     """Submit `order` to the gateway at `url` and print each event. 0 when the task completes, 1 when it does not."""
     try:
-        async with open_client(url) as http:
-            task_id = await submit(http, order)
+        async with MeshClient(url) as client:
+            task_id = await client.submit(order.file, **order.options)
             with Screen(Console(highlight=False)) as screen:
                 step = None
-                async for line in follow(http, task_id):
-                    step = line.event.step
-                    if as_json:
-                        print(line.data, flush=True)
+                async for update in client.events(task_id):
+                    step = update.step
+                    if order.as_json:
+                        print(update.data.decode(), flush=True)
                     else:
-                        screen.show(line)
+                        screen.show(update)
     except MeshError as error:
         tell(f"voxmesh: {error.message} ({error.code})")
         return 1

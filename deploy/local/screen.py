@@ -4,15 +4,13 @@ from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
-import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from deploy.local.stream import Line
-from shared import codec
-from shared.messages import Entity, Event, Insights, Message, Result, Segment, Step
+from shared.client import Update
+from shared.messages import Entity, Insights, Result, Step, TranscriptPart, TranslationPart
 
 _STYLES = {
     Step.COMPLETED: "bold green",
@@ -25,18 +23,8 @@ TOPICS = 5
 """How many of the topics are shown, the best first; the result has them all."""
 
 
-class _Part(Message, frozen=True):
-    """What `transcription` and `translation` events have in common."""
-
-    segment: Segment | None = None
-    is_final: bool = False
-
-
-_decode_part = msgspec.json.Decoder(_Part).decode
-
-
 class Screen:
-    """A context manager; hand each line of the stream to `show`."""
+    """A context manager; hand each event of the stream to `show`."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -60,18 +48,17 @@ class Screen:
     ) -> None:
         self._progress.stop()
 
-    def show(self, line: Line) -> None:
+    def show(self, event: Update) -> None:
         """Print the event; the result in full when it is the last."""
-        event = line.event
         self._progress.update(self._bar, completed=event.progress, description=event.message)
         self._print(_row(event))
         for warning in event.warnings:
             self._print(Text(f"{'':30} {warning.message}", style="yellow"))
         if event.error:
             self._print(Text(f"{'':30} {event.error.code}", style="red"))
-        if event.step is Step.COMPLETED and event.partial_result:
+        if isinstance(result := event.partial, Result):
             self._progress.stop()
-            for part in _report(codec.decode_result(event.partial_result)):
+            for part in _report(result):
                 self._console.print()
                 self._console.print(part)
 
@@ -79,15 +66,16 @@ class Screen:
         self._console.print(text, soft_wrap=True)
 
 
-def _row(event: Event) -> Text:
+def _row(event: Update) -> Text:
     style = _STYLES.get(event.step, "bold" if event.step.endswith("_complete") else "")
     row = Text.assemble((f"{event.progress:3d} % ", "green"), (f"{event.step:24}", style))
-    if event.step in (Step.TRANSCRIPTION, Step.TRANSLATION) and event.partial_result:
-        segment = _decode_part(event.partial_result).segment
-        if segment is not None:
-            text = segment.translation if event.step is Step.TRANSLATION else segment.text
-            return row.append(f"{_clock(segment.start)} {text or ''}", style=_PART_STYLE)
-    return row.append(event.message, style="dim")
+    match event.partial:
+        case TranscriptPart(segment=segment):
+            return row.append(f"{_clock(segment.start)} {segment.text}", style=_PART_STYLE)
+        case TranslationPart(segment=segment):
+            return row.append(f"{_clock(segment.start)} {segment.translation or ''}", style=_PART_STYLE)
+        case _:
+            return row.append(event.message, style="dim")
 
 
 def _report(result: Result) -> Iterable[Text | Table]:

@@ -20,7 +20,8 @@ from services.gateway.frames import Frame, frame
 from services.gateway.topic import Topic
 from shared import events, metrics
 from shared.events import TextSoFar
-from shared.redis import AWAY, Pauses, Redis
+from shared.pauses import Pauses
+from shared.redis import AWAY, Redis
 
 log = structlog.get_logger(__name__)
 

@@ -16,7 +16,7 @@ import pytest
 
 from deploy.local import home
 from deploy.local.home import claimed
-from deploy.local.stream import Line, Order, follow, open_client, submit
+from shared.client import MeshClient, Options, Update
 from shared.errors import SettingsError
 from shared.messages import Step
 from tests.conftest import wait_until
@@ -25,14 +25,13 @@ from tests.local_mesh import ROOT, LocalMesh, local_mesh
 pytestmark = pytest.mark.timeout(120)
 
 
-def order(recording: Path) -> Order:
-    return Order(file=recording, language="en", target_language="pt")
+EVERYTHING = Options(language="en", target_language="pt", include_translation=True, include_insights=True)
 
 
-async def through(url: str, recording: Path) -> list[Line]:
+async def through(url: str, recording: Path) -> list[Update]:
     """All events of one task."""
-    async with open_client(url) as http:
-        return [line async for line in follow(http, await submit(http, order(recording)))]
+    async with MeshClient(url) as client:
+        return [update async for update in client.watch(recording, **EVERYTHING)]
 
 
 def alive(pids: Sequence[int]) -> list[int]:
@@ -85,8 +84,8 @@ async def test_parts_that_die_are_started_again(tmp_path: Path, recording: Path)
         for name in ("asr", "gateway", "redis"):
             os.kill(mesh.pids[name], signal.SIGKILL)
             await wait_until(lambda: answers(mesh), description=f"the mesh is ready again without its first {name}")
-        lines = await through(mesh.url, recording)
-    assert lines[-1].event.step is Step.COMPLETED
+        updates = await through(mesh.url, recording)
+    assert updates[-1].step is Step.COMPLETED
 
 
 async def answers(mesh: LocalMesh) -> bool:
@@ -102,25 +101,24 @@ async def test_tasks_survive_a_restart(tmp_path: Path, recording: Path) -> None:
     with local_mesh(tmp_path) as mesh:
         before = await through(mesh.url, recording)
     with local_mesh(tmp_path) as mesh:
-        async with open_client(mesh.url) as http:
-            after = [line async for line in follow(http, before[0].event.task_id)]
+        async with MeshClient(mesh.url) as client:
+            after = [update async for update in client.events(before[0].task_id)]
         again = await through(mesh.url, recording)
     assert after == before
-    assert again[-1].event.step is Step.COMPLETED
+    assert again[-1].step is Step.COMPLETED
 
 
 async def test_a_client_lives_through_the_loss_of_the_gateway(tmp_path: Path, recording: Path) -> None:
     """A stream that breaks off goes on behind the last event that came: nothing is missing, nothing comes twice."""
     with local_mesh(tmp_path) as mesh:
-        async with open_client(mesh.url) as http:
-            task_id = await submit(http, order(recording))
-            lines: list[Line] = []
-            async for line in follow(http, task_id):
-                if not lines:
+        async with MeshClient(mesh.url) as client:
+            updates: list[Update] = []
+            async for update in client.watch(recording, **EVERYTHING):
+                if not updates:
                     os.kill(mesh.pids["gateway"], signal.SIGKILL)
-                lines.append(line)
-            whole = [line async for line in follow(http, task_id)]
-    assert lines == whole
+                updates.append(update)
+            whole = [update async for update in client.events(updates[0].task_id)]
+    assert updates == whole
 
 
 def test_the_demo_prints_the_stream(mesh_url: str, recording: Path) -> None:

@@ -1,0 +1,126 @@
+"""The form of a submission, sent from where the recording lies: memory stays flat, however large it is."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO, Literal, TypedDict, cast
+
+Audio = Path | bytes | BinaryIO | AsyncIterable[bytes]
+"""A recording: a file by its path, its bytes, an open file that can be sought, or bytes as they come in. The last can
+be sent only once, so a submission that breaks off half-way cannot be repeated."""
+
+_CHUNK_BYTES = 1 << 20
+
+
+class Options(TypedDict, total=False):
+    """What to ask for; what is left out is up to the gateway. The README says what each field does."""
+
+    language: str
+    include_translation: bool
+    target_language: str
+    include_insights: bool
+    topics: Sequence[str]
+    entity_labels: Sequence[str]
+    initial_prompt: str
+    hotwords: str
+    diarize: bool
+    word_timestamps: bool
+    channels: Literal["mix", "separate"]
+
+
+def fields_of(options: Mapping[str, object]) -> dict[str, str]:
+    """The options as a form has them: all of it text."""
+    return {name: _text(value) for name, value in options.items()}
+
+
+class Form:
+    """A form with a recording in it."""
+
+    def __init__(self, fields: Mapping[str, str], audio: Audio, *, name: str = "") -> None:
+        """Raises `OSError` when the recording cannot be read."""
+        self._audio = audio
+        self._size = _size_of(audio)
+        self._start = 0 if isinstance(audio, Path | bytes | AsyncIterable) else audio.tell()
+        self._touched = False
+        boundary = secrets.token_hex(16)
+        parts = [_part(boundary, f'name="{_quoted(field)}"') + text.encode() for field, text in fields.items()]
+        parts.append(_part(boundary, f'name="audio"; filename="{_quoted(name or _name_of(audio))}"'))
+        self._head = b"\r\n".join(parts)
+        self._tail = f"\r\n--{boundary}--\r\n".encode()
+        self.headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+        if self._size is not None:
+            self.headers["Content-Length"] = str(len(self._head) + self._size + len(self._tail))
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether the body can be sent (once more)."""
+        return self._size is not None or not self._touched
+
+    async def body(self) -> AsyncGenerator[bytes]:
+        """The form as it goes over the wire."""
+        yield self._head
+        self._touched = True
+        match self._audio:
+            case bytes():
+                yield self._audio
+            case Path():
+                with await asyncio.to_thread(self._audio.open, "rb") as file:
+                    async for chunk in _chunks(file):
+                        yield chunk
+            case AsyncIterable():
+                async for chunk in self._audio:
+                    yield chunk
+            case file:
+                await asyncio.to_thread(file.seek, self._start)
+                async for chunk in _chunks(file):
+                    yield chunk
+        yield self._tail
+
+
+async def _chunks(file: BinaryIO) -> AsyncIterator[bytes]:
+    """The rest of `file`, read on a thread: a slow disk must not hold up the caller's other tasks."""
+    while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):
+        yield chunk
+
+
+def _size_of(audio: Audio) -> int | None:
+    """Bytes to come; None when nobody knows."""
+    match audio:
+        case bytes():
+            return len(audio)
+        case Path():
+            return audio.stat().st_size
+        case AsyncIterable():
+            return None
+        case file:
+            start = file.tell()
+            size = file.seek(0, os.SEEK_END) - start
+            file.seek(start)
+            return size
+
+
+def _name_of(audio: Audio) -> str:
+    return audio.name if isinstance(audio, Path) else "recording"
+
+
+def _part(boundary: str, disposition: str) -> bytes:
+    return f"--{boundary}\r\nContent-Disposition: form-data; {disposition}\r\n\r\n".encode()
+
+
+def _quoted(name: str) -> str:
+    """As browsers write it."""
+    return name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _text(value: object) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return value
+        case Sequence():
+            return ",".join(str(item) for item in cast("Sequence[object]", value))
+        case _:
+            return str(value)

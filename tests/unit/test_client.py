@@ -1,0 +1,114 @@
+"""The parts of the client that need no gateway."""
+
+import io
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from shared.client import MeshClient
+from shared.client._form import Form, fields_of
+from shared.client._sse import Message, Parser
+from shared.client._task import decode_update
+from shared.messages import Segment, Summary, TranscriptPart
+
+SERVERS = ("arq", "litestar", "obstore", "prometheus_client", "redis", "structlog", "uvloop", "langcodes")
+
+
+def test_it_imports_nothing_of_the_servers() -> None:
+    """The client takes msgspec and httpx, so that it can be had without the rest."""
+    code = f"import sys, shared.client; print([name for name in {SERVERS} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 1000])
+def test_s07_events_come_through_whatever_their_text_and_however_they_are_cut(size: int) -> None:
+    """Separators of other kinds do not end a line, pieces of any size make the same events, comments are none."""
+    texts = ["plain", "a\u2028b\u2029c", "x\x85y\x0bz\x1c", "tab\tand: colon", "ünï😀"]
+    stream = b"retry: 2000\n\n: ping\n\n"
+    stream += b"".join(b"id: %d-0\ndata: %s\n\n" % (at, text.encode()) for at, text in enumerate(texts, 1))
+    stream += b"data: no id\r\n\r\nevent: of the future\n\ndata: two\ndata: lines\n\nid: 9-0\ndata: not complete\n"
+    parser = Parser()
+    found = [message for at in range(0, len(stream), size) for message in parser.feed(stream[at : at + size])]
+    assert found == [
+        *(Message(f"{at}-0", text.encode()) for at, text in enumerate(texts, 1)),
+        Message("", b"no id"),
+        Message("", b"two\nlines"),
+    ]
+    assert parser.retry_seconds == 2.0
+
+
+def test_only_events_and_pings_are_signs_of_life() -> None:
+    """A gateway that ends each stream at once must not keep a client busy for ever."""
+    parser = Parser()
+    parser.feed(b"retry: 2000\n\n")
+    assert not parser.alive
+    parser.feed(b": ping\n\n")
+    assert parser.alive
+
+
+def _event(step: str, partial: bytes) -> bytes:
+    head = b'{"task_id":"t","step":"%s","progress":10,"message":"","timestamp":"2024-05-15T12:00:00Z"' % step.encode()
+    return head + (b',"partial_result":' + partial if partial else b"") + b"}"
+
+
+def test_partial_results_have_the_type_of_their_step() -> None:
+    """What a step brings is typed; a step without anything, or with null, has None."""
+    part = b'{"transcript":"Hi","segment":{"type":"segment","index":1,"start":0,"end":1,"text":"Hi"},"is_final":false}'
+    update = decode_update("1-0", _event("transcription", part))
+    assert update is not None
+    assert update.partial == TranscriptPart(transcript="Hi", segment=Segment(index=1, start=0, end=1, text="Hi"))
+    for step, partial, expected in (
+        ("summarization_complete", b'{"summary":null}', Summary(summary=None)),
+        ("summarization_complete", b"null", None),
+        ("ner", b"", None),
+    ):
+        update = decode_update("2-0", _event(step, partial))
+        assert update is not None
+        assert update.partial == expected
+
+
+def test_steps_of_the_future_are_passed_over() -> None:
+    """A gateway that is newer than the client may have steps that this one does not know."""
+    assert decode_update("1-0", _event("sharpening", b"")) is None
+
+
+def test_options_become_text() -> None:
+    """Booleans, lists and text as the form takes them."""
+    fields = fields_of({"include_insights": True, "diarize": False, "topics": ["a b", "c"], "language": "en"})
+    assert fields == {"include_insights": "true", "diarize": "false", "topics": "a b,c", "language": "en"}
+
+
+async def test_a_form_is_the_same_whatever_the_recording_comes_from(tmp_path: Path) -> None:
+    """Path, bytes, a file from where it stands, and a stream make the same body, its length told where it is known."""
+    content = b"\x00\xff--\r\n" * 300_000
+    path = tmp_path / "sound.wav"
+    path.write_bytes(content)
+
+    async def stream() -> AsyncIterator[bytes]:
+        yield content[:5]
+        yield content[5:]
+
+    file = io.BytesIO(b"skipped" + content)
+    file.seek(7)
+    bodies: list[bytes] = []
+    for audio in (path, content, file, stream()):
+        form = Form({"language": "en"}, audio, name='a"b\n.wav')
+        boundary = form.headers["Content-Type"].partition("boundary=")[2].encode()
+        body = b"".join([chunk async for chunk in form.body()])
+        assert form.headers.get("Content-Length") in (str(len(body)), None)
+        assert form.repeatable == (audio in (path, content, file))
+        bodies.append(body.replace(boundary, b"X"))
+    head = b'--X\r\nContent-Disposition: form-data; name="language"\r\n\r\nen\r\n'
+    head += b'--X\r\nContent-Disposition: form-data; name="audio"; filename="a%22b%0A.wav"\r\n\r\n'
+    assert bodies == [head + content + b"\r\n--X--\r\n"] * 4
+
+
+@pytest.mark.parametrize("url", ["", "localhost:8000", "redis://localhost", "http://"])
+def test_an_address_that_is_none_is_refused(url: str) -> None:
+    """At once, and not with the first request."""
+    with pytest.raises(ValueError, match="http://host:8000"):
+        MeshClient(url)
