@@ -35,13 +35,13 @@ SAMPLE_RATE = 16_000
 SHORTEST_SECONDS = 0.03
 """Less sound than this is no recording: no word fits in it, and models fail on it."""
 
-_FORMATS = (
+FORMATS = (
     "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dts,eac3,flac,flv,gsm,loas,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,"
     "mp3,mpc,mpc8,mpeg,mpegts,ogg,rm,tta,voc,w64,wav,wv"
 )
 """The containers that are opened. No playlists, image sequences, scripts or subtitles."""
 
-_OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
+_OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
 
 _STARTS = (b"RIFF", b"\x1aE\xdf\xa3", b"OggS", b"fLaC", b"ID3", b"#!AMR", b"FORM", b"caff")
 """How recordings begin: tells one that stopped at once from something else."""

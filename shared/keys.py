@@ -56,6 +56,12 @@ def worker(stage: str, worker_id: str) -> str:
     return f"vm:worker:{stage}/{worker_id}"
 
 
+def known(stage: str) -> str:
+    """Sorted set: what the stage's workers have said that they can do, as JSON, by when it was last said (ms). TTL: a
+    day from the last announcement."""
+    return f"vm:known:{stage}"
+
+
 def wake(stage: StageName) -> str:
     """Pub/sub channel: ids of tasks that have new work for the stage. Losing one costs a poll, no more."""
     return f"vm:wake:{stage}"

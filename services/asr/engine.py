@@ -139,6 +139,7 @@ class Whisper:
             "device": self._settings.asr_device,
             "compute_type": self._settings.asr_compute_type,
             "threads": self._threads,
+            "follows": ["initial_prompt", "hotwords", "word_timestamps"],
         }
 
     def listen(self, samples: Samples, memory: object | None) -> tuple[Sequence[float], object]:

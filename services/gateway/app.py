@@ -14,7 +14,7 @@ from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
 
-from services.gateway import health, streams, tasks
+from services.gateway import capabilities, health, streams, tasks
 from services.gateway.cors import cors_config, origins_of, vary
 from services.gateway.openapi import schema_config
 from services.gateway.problems import answer
@@ -45,6 +45,7 @@ def create_app(settings: Settings) -> Litestar:
             streams.task_events,
             tasks.submit_task,
             tasks.task_state,
+            capabilities.capabilities,
             health.live,
             health.ready,
             health.metrics,

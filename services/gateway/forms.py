@@ -26,7 +26,7 @@ FIELDS = frozenset(
 )
 
 _TRUE, _FALSE = ("true", "1", "on", "yes"), ("false", "0", "off", "no")
-_LABELS, _LABEL_CHARACTERS, _TEXT_CHARACTERS = 50, 100, 2_000
+MOST_LABELS, MOST_LABEL_CHARACTERS, MOST_TEXT_CHARACTERS = 50, 100, 2_000
 
 
 def options_of(fields: Mapping[str, str], settings: Settings) -> Options:
@@ -74,17 +74,18 @@ def _language(given: Mapping[str, str], name: str) -> str | None:
 def _labels(given: Mapping[str, str], name: str) -> tuple[str, ...]:
     parts = (" ".join(part.split()) for part in given.get(name, "").split(","))
     labels = tuple(dict.fromkeys(part for part in parts if part))
-    if len(labels) > _LABELS or any(len(label) > _LABEL_CHARACTERS or _has_controls(label) for label in labels):
+    if len(labels) > MOST_LABELS or any(len(label) > MOST_LABEL_CHARACTERS or _has_controls(label) for label in labels):
         raise _refusal(
-            name, f"must be at most {_LABELS} labels, separated by commas, of up to {_LABEL_CHARACTERS} characters"
+            name,
+            f"must be at most {MOST_LABELS} labels, separated by commas, of up to {MOST_LABEL_CHARACTERS} characters",
         )
     return labels
 
 
 def _text(given: Mapping[str, str], name: str) -> str | None:
     text = given.get(name)
-    if text is not None and len(text) > _TEXT_CHARACTERS:
-        raise _refusal(name, f"must be at most {_TEXT_CHARACTERS:,} characters long")
+    if text is not None and len(text) > MOST_TEXT_CHARACTERS:
+        raise _refusal(name, f"must be at most {MOST_TEXT_CHARACTERS:,} characters long")
     return text
 
 

@@ -8,6 +8,7 @@ import structlog
 from litestar import Request
 
 from services.gateway import uploads
+from services.gateway.fleet import Fleet
 from services.gateway.forms import FIELDS, options_of
 from services.gateway.problems import Problem
 from services.gateway.settings import Settings
@@ -23,10 +24,11 @@ log = structlog.get_logger(__name__)
 class Intake:
     """Where new tasks come from."""
 
-    def __init__(self, redis: Redis, scripts: Scripts, blobs: BlobStore, settings: Settings) -> None:
+    def __init__(self, redis: Redis, scripts: Scripts, blobs: BlobStore, fleet: Fleet, settings: Settings) -> None:
         self._redis = redis
         self._scripts = scripts
         self._blobs = blobs
+        self._fleet = fleet
         self._settings = settings
 
     async def submit(self, request: Request[Any, Any, Any]) -> str:
@@ -41,17 +43,17 @@ class Intake:
             request, fields=FIELDS, spool_dir=settings.spool_dir, limit=settings.max_upload_bytes
         ) as form:
             options = options_of(form.fields, settings)
+            route = route_of(
+                audio=True, translation=options.target_language is not None, insights=options.include_insights
+            )
+            await self._fleet.check(options, route)
             info = await asyncio.to_thread(audio.probe, form.upload.path)
             if info.duration is not None and info.duration > settings.max_audio_seconds:
                 raise _too_long(info.duration, settings.max_audio_seconds)
             task_id = uuid.uuid4().hex
             submission = Submission(
                 task_id=task_id,
-                route=route_of(
-                    audio=True,
-                    translation=options.target_language is not None,
-                    insights=options.include_insights,
-                ),
+                route=route,
                 options=options,
                 job=queue.stage_job(task_id),
                 blob=task_id,
@@ -61,8 +63,7 @@ class Intake:
             await self._blobs.put(submission.blob, form.upload.path)
         await answered(self._scripts.submit(submission))
         metrics.TASKS_SUBMITTED.inc()
-        route = ",".join(submission.route)
-        log.info("task_submitted", task_id=task_id, route=route, audio_s=info.duration, codec=info.codec)
+        log.info("task_submitted", task_id=task_id, route=",".join(route), audio_s=info.duration, codec=info.codec)
         return task_id
 
 

@@ -3,6 +3,7 @@
 This is the one place where exceptions become HTTP.
 """
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -24,7 +25,8 @@ _PERMANENT = {"unsupported_media": 415}
 
 
 class Problem(Exception):
-    """A refusal. `detail` is for a person and says what to do; `field` names the form field at fault."""
+    """A refusal. `detail` is for a person and says what to do; `field` names the form field at fault, and `offered` is
+    what it could be instead."""
 
     def __init__(
         self,
@@ -33,6 +35,7 @@ class Problem(Exception):
         detail: str,
         *,
         field: str | None = None,
+        offered: Sequence[str] = (),
         headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(code)
@@ -40,6 +43,7 @@ class Problem(Exception):
         self.code = code
         self.detail = detail
         self.field = field
+        self.offered = tuple(offered)
         self.headers = headers or {}
 
 
@@ -51,7 +55,7 @@ class Disconnected(Problem):
 
 
 class ProblemBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The answer to a request that was refused."""
+    """The answer to a request that was refused. `offered` is there when the choice is among few things."""
 
     title: str
     status: int
@@ -59,6 +63,7 @@ class ProblemBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     code: str
     instance: str
     field: str | None = None
+    offered: tuple[str, ...] = ()
     type: str = msgspec.field(default_factory=lambda: "about:blank")
 
 
@@ -83,6 +88,7 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Proble
         code=problem.code,
         instance=request.url.path,
         field=problem.field,
+        offered=problem.offered,
     )
     return Response(
         body,

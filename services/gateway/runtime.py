@@ -10,6 +10,7 @@ from litestar.di import NamedDependency
 from redis.asyncio import ConnectionPool
 
 from services.gateway import uploads
+from services.gateway.fleet import Fleet
 from services.gateway.hub import Hub
 from services.gateway.intake import Intake
 from services.gateway.settings import Settings
@@ -29,6 +30,7 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
     pool: ConnectionPool
     redis: Redis
     hub: Hub
+    fleet: Fleet
     intake: Intake
     janitor: Janitor
 
@@ -48,12 +50,14 @@ def build(settings: Settings) -> Runtime:
     redis = client(pool)
     limits = Limits(ttl_ms=settings.task_ttl_seconds * 1000, wait_ms=settings.wait_limit_seconds * 1000)
     scripts = Scripts(redis, limits)
+    fleet = Fleet(redis)
     return Runtime(
         settings=settings,
         pool=pool,
         redis=redis,
         hub=Hub(redis),
-        intake=Intake(redis, scripts, blobs, settings),
+        fleet=fleet,
+        intake=Intake(redis, scripts, blobs, fleet, settings),
         janitor=Janitor(redis, scripts, blobs),
     )
 

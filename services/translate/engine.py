@@ -78,7 +78,8 @@ class FirefoxTranslator:
             self.infer(["One, two, three."], source, target)
 
     def describe(self) -> dict[str, Any]:
-        return {"engine": "embedded", "model": "firefox-translations", "pairs": [list(pair) for pair in sorted(_PAIRS)]}
+        pairs = [{"source": source, "target": target} for source, target in sorted(_PAIRS)]
+        return {"engine": "embedded", "model": "firefox-translations", "pairs": pairs}
 
     def pairs(self) -> frozenset[Pair]:
         return _PAIRS

@@ -1,6 +1,6 @@
 """Four stages without models, for tests of the plumbing: a speaker who counts, and three who pass on what they hear."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -30,11 +30,13 @@ def nothing(_: int) -> None:
 
 
 class FakeEngine:
-    """An engine whose whole work on segment number n is `do(n)`, on the engine's thread."""
+    """An engine whose whole work on segment number n is `do(n)`, on the engine's thread. `about` is what it tells of
+    itself besides its name."""
 
-    def __init__(self, do: Do = nothing, *, segments: int = 3) -> None:
+    def __init__(self, do: Do = nothing, *, segments: int = 3, about: Mapping[str, Any] | None = None) -> None:
         self.do = do
         self.segments = segments
+        self._about = dict(about or {})
 
     def do_all(self, numbers: Sequence[int]) -> None:
         """The work on a batch."""
@@ -48,7 +50,7 @@ class FakeEngine:
         """There is nothing to warm up."""
 
     def describe(self) -> dict[str, Any]:
-        return {"engine": "fake"}
+        return {"engine": "fake"} | self._about
 
 
 async def speak(work: Work, engine: FakeEngine, emit: Emit) -> Document:

@@ -41,6 +41,7 @@ async def test_every_route_is_described(client: httpx.AsyncClient) -> None:
     assert set(operations) == {
         ("/audio/process-stream-realtime", "post"),
         ("/audio/process-stream-realtime", "get"),
+        ("/audio/capabilities", "get"),
         ("/audio/tasks", "post"),
         ("/audio/tasks/{task_id}", "get"),
         ("/audio/tasks/{task_id}/events", "get"),
