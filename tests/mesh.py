@@ -58,6 +58,23 @@ def worker_process(
         process.wait()
 
 
+@contextmanager
+def gateway_process(
+    settings: BaseSettings, *, port: int, environ: Mapping[str, str] | None = None
+) -> Generator[subprocess.Popen[bytes]]:
+    """A gateway as a process of its own on loopback; it is killed at the end if it still runs."""
+    spool = settings.blob_url.removeprefix("file://") + "-spool"
+    addresses = {"REDIS_URL": settings.redis_url, "BLOB_URL": settings.blob_url, "SPOOL_DIR": spool, "PORT": str(port)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "services.gateway.app"], cwd=ROOT, env={**os.environ, **addresses, **(environ or {})}
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
 async def submit(redis: Redis, task_id: str, *, translation: bool = False, insights: bool = False) -> None:
     """A task with a recording that no fake stage looks at."""
     await Scripts(redis, LIMITS).submit(

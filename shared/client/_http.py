@@ -22,7 +22,8 @@ _UPLOAD = httpx.Timeout(60.0, connect=5.0, read=300.0)
 """The answer to an upload comes when the recording is stored, in a bucket far away perhaps."""
 _STREAM = httpx.Timeout(SILENCE_SECONDS, connect=5.0)
 
-OK, NO_CONTENT = 200, 204
+NO_CONTENT = 204
+"""How the gateway answers who has had the last event of a task."""
 _STREAM_TYPE = "text/event-stream"
 _STREAM_HEADERS = {"Accept": _STREAM_TYPE, "Accept-Encoding": "identity"}
 
@@ -81,7 +82,9 @@ class Http:
             if not response.is_success:
                 await _body(response, clock)
                 raise _refusal(response)
-            if response.status_code == OK and not response.headers.get("Content-Type", "").startswith(_STREAM_TYPE):
+            if response.status_code != NO_CONTENT and not response.headers.get("Content-Type", "").startswith(
+                _STREAM_TYPE
+            ):
                 raise _no_gateway()
             yield response
         finally:

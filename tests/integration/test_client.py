@@ -1,0 +1,144 @@
+"""`MeshClient` against gateways that are processes of their own."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from shared.client import MeshClient, MeshRefused, Update, _http
+from shared.messages import Result, Step, Transcript, TranscriptPart, TranslationPart
+from shared.redis import Redis
+from shared.settings import BaseSettings
+from tests.conftest import RedisServer, free_port
+from tests.fakes.form import wav
+from tests.fakes.task import LiveTask
+from tests.mesh import gateway_process
+
+pytestmark = pytest.mark.timeout(120)
+
+
+async def all_of(updates: AsyncIterator[Update]) -> list[Update]:
+    return [update async for update in updates]
+
+
+async def test_a_recording_comes_back_step_by_step_typed(mesh_url: str, recording: Path) -> None:
+    """Each event once and in order, its partial result as the type of its step; later calls see the same."""
+    async with MeshClient(mesh_url) as client:
+        updates = await all_of(
+            client.watch(
+                recording, language="en", include_translation=True, include_insights=True, topics=["work", "play"]
+            )
+        )
+        task_id = updates[0].task_id
+        again = await all_of(client.events(task_id, after=updates[4].id))
+        task = await client.task(task_id)
+    assert [update.id for update in updates] == [f"{number}-0" for number in range(1, len(updates) + 1)]
+    assert again == updates[5:]
+    assert {type(update.partial) for update in updates} > {TranscriptPart, Transcript, TranslationPart, Result}
+    assert isinstance(result := updates[-1].partial, Result)
+    assert result.translation == "Frase 1. Frase 2. Frase 3."
+    assert (task.step, task.progress, task.name) == (Step.COMPLETED, 100, "sample.ogg")
+
+
+async def test_who_has_had_the_end_gets_nothing_more(mesh_url: str) -> None:
+    """Behind its last event a task has none: the iteration ends, it does not wait."""
+    async with MeshClient(mesh_url) as client:
+        updates = await all_of(client.watch(wav()))
+        assert await all_of(client.events(updates[0].task_id, after=updates[-1].id)) == []
+
+
+async def test_s08_a_stream_goes_on_at_the_gateway_that_follows(redis: Redis, settings: BaseSettings) -> None:
+    """The gateway is killed in mid-stream and another started at its address: each event once, in order, those that
+    were said while there was none as well."""
+    port = free_port()
+    task = await LiveTask(redis).create()
+    async with MeshClient(f"http://127.0.0.1:{port}") as client:
+        updates = client.events(task.task_id, deadline=60)
+        with gateway_process(settings, port=port):
+            for text in ("one", "two"):
+                await task.say(text)
+            seen = [await anext(updates), await anext(updates)]
+        await task.say("three")
+        with gateway_process(settings, port=port):
+            seen.append(await anext(updates))
+            await task.complete()
+            seen += await all_of(updates)
+    assert [update.id for update in seen] == ["1-0", "2-0", "3-0", "4-0"]
+    assert [update.data for update in seen] == task.log
+
+
+async def test_a_connection_that_has_fallen_silent_is_given_up(
+    redis: Redis, settings: BaseSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gateway that stands still sends no pings: the client comes back until it is answered, and misses nothing."""
+    monkeypatch.setattr(_http, "_STREAM", httpx.Timeout(1.0))
+    port = free_port()
+    task = await LiveTask(redis).create()
+    with gateway_process(settings, port=port, environ={"PING_SECONDS": "0.2"}) as process:
+        async with MeshClient(f"http://127.0.0.1:{port}") as client:
+            updates = client.events(task.task_id, deadline=60)
+            await task.say("one")
+            seen = [await anext(updates)]
+            process.send_signal(signal.SIGSTOP)
+            await task.complete(aloud=False)
+            rest = asyncio.create_task(all_of(updates))
+            await asyncio.wait([rest], timeout=3)
+            assert not rest.done()
+            process.send_signal(signal.SIGCONT)
+            seen += await rest
+    assert [update.data for update in seen] == task.log
+
+
+async def test_the_absence_of_redis_is_lived_through_or_told(durable_server: RedisServer, tmp_path: Path) -> None:
+    """503 with Retry-After: whoever has less patience than that gets it at once, typed; others submit a bit later."""
+    settings = BaseSettings(redis_url=durable_server.url, blob_url=f"file://{tmp_path}/blobs")
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with gateway_process(settings, port=port):
+        async with MeshClient(url) as client, MeshClient(url, patience=2) as hasty:
+            await client.submit(wav())
+            durable_server.stop()
+            with pytest.raises(MeshRefused) as refused:
+                await hasty.submit(wav())
+            assert (refused.value.status, refused.value.code, refused.value.retry_after) == (503, "unavailable", 5)
+            patient = asyncio.create_task(client.submit(wav()))
+            await asyncio.wait([patient], timeout=1)
+            durable_server.start()
+            task_id = await patient
+            assert (await client.task(task_id)).step is Step.QUEUED
+
+
+async def test_a_refusal_in_the_middle_of_an_upload_is_typed(settings: BaseSettings, tmp_path: Path) -> None:
+    """Too large a recording is refused before it has all been sent, from a file and from a stream alike."""
+    port = free_port()
+    path = tmp_path / "big.wav"
+    path.write_bytes(b"\x00" * (8 << 20))
+
+    async def stream() -> AsyncIterator[bytes]:
+        for _ in range(64):
+            yield b"\x00" * (1 << 17)
+
+    with gateway_process(settings, port=port, environ={"MAX_UPLOAD_BYTES": "100000"}):
+        async with MeshClient(f"http://127.0.0.1:{port}") as client:
+            for audio in (path, stream()):
+                with pytest.raises(MeshRefused) as refused:
+                    await client.submit(audio, deadline=30)
+                assert (refused.value.status, refused.value.code) == (413, "too_large")
+
+
+async def test_refusals_name_field_and_code(mesh_url: str) -> None:
+    """What the gateway says about a request is in the error: nothing of it is tried again."""
+    async with MeshClient(mesh_url) as client:
+        with pytest.raises(MeshRefused, match="two words") as refused:
+            await client.submit(wav(), language="two words")
+        assert (refused.value.status, refused.value.code, refused.value.field) == (
+            400,
+            "unsupported_language",
+            "language",
+        )
+        with pytest.raises(MeshRefused) as unknown:
+            await all_of(client.events("no such task"))
+        assert (unknown.value.status, unknown.value.code) == (404, "no_such_task")

@@ -1,0 +1,176 @@
+"""`MeshClient` against servers that misbehave."""
+
+import asyncio
+import time
+import tracemalloc
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from shared.client import DeadlineExceeded, MeshClient, MeshError, MeshRefused, MeshUnreachable, _http
+from tests.conftest import free_port
+
+
+class Request:
+    """One request as it came. `body` counts its bytes and keeps none but the first."""
+
+    def __init__(self, head: bytes) -> None:
+        lines = head.decode().split("\r\n")
+        self.line = lines[0]
+        self.headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:])}
+        self.start = b""
+        self.size = 0
+
+
+@asynccontextmanager
+async def answering(*answers: bytes) -> AsyncGenerator[tuple[str, list[Request]]]:
+    """A server that gives each connection the next of `answers` when its request is whole, the last one to all that
+    follow, and then closes it, but for a stream: that stays open, and silent. Its address, and the requests so far."""
+    requests: list[Request] = []
+    serving: list[asyncio.Task[None]] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        serving.append(task)
+        request = Request(await reader.readuntil(b"\r\n\r\n"))
+        requests.append(request)
+        said = answers[min(len(requests), len(answers)) - 1]
+        while request.size < int(request.headers.get("content-length", "0")):
+            chunk = await reader.read(1 << 16)
+            request.start = request.start or chunk
+            request.size += len(chunk)
+        writer.write(said)
+        if b"event-stream" in said:
+            await reader.read()
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", requests
+    if serving:
+        await asyncio.wait(serving, timeout=10)
+
+
+def answer(status: str, body: str = "", *headers: str) -> bytes:
+    """A whole HTTP answer."""
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers]
+    return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
+
+
+CUT = b"HTTP/1.1 202 Accep"
+SUBMITTED = answer("202 Accepted", '{"task_id":"t","links":{"of":"the future"}}')
+LATER = answer("503 Service Unavailable", '{"code":"queue_full","detail":"Come back."}', "Retry-After: 1")
+STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nretry: 2000\n\n"
+
+
+async def test_c01_a_lost_reply_makes_no_second_task() -> None:
+    """The submission is sent again, whole and under the same key; the next one has another."""
+    async with answering(CUT, SUBMITTED) as (url, requests), MeshClient(url, api_key="secret") as client:
+        assert await client.submit(b"sound") == "t"
+        assert await client.submit(b"sound") == "t"
+    keys = [request.headers["idempotency-key"] for request in requests]
+    assert keys[0] == keys[1] != keys[2]
+    assert requests[0].start == requests[1].start
+    assert {request.headers["authorization"] for request in requests} == {"Bearer secret"}
+
+
+async def test_what_can_be_read_once_is_not_sent_twice() -> None:
+    """A stream that broke off is gone; the caller is told rather than half a recording submitted."""
+
+    async def stream() -> AsyncIterator[bytes]:
+        yield b"sound"
+
+    async with answering(CUT, SUBMITTED) as (url, requests), MeshClient(url) as client:
+        with pytest.raises(MeshUnreachable):
+            await client.submit(stream())
+    assert len(requests) == 1
+
+
+async def test_retry_after_is_kept_to() -> None:
+    """A gateway that is full is asked again when it says, and not before."""
+    async with answering(LATER, SUBMITTED) as (url, requests), MeshClient(url) as client:
+        before = time.monotonic()
+        assert await client.submit(b"sound") == "t"
+        assert time.monotonic() - before >= 1
+    assert len(requests) == 2
+
+
+async def test_who_cannot_wait_so_long_is_told_at_once() -> None:
+    """Behind the patience it is the refusal itself, behind the deadline its being late; nobody waits for either."""
+    async with answering(LATER) as (url, _), MeshClient(url, patience=0.5) as hasty, MeshClient(url) as client:
+        with pytest.raises(MeshRefused) as refused:
+            await hasty.task("t")
+        assert (refused.value.status, refused.value.code, refused.value.message) == (503, "queue_full", "Come back.")
+        with pytest.raises(DeadlineExceeded):
+            await client.task("t", deadline=0.5)
+
+
+async def test_a_gateway_that_is_not_there_is_waited_for_so_long_and_no_longer() -> None:
+    """Patience and deadline both end the attempts; a deadline is a `TimeoutError`."""
+    url = f"http://127.0.0.1:{free_port()}"
+    async with MeshClient(url, patience=0.3) as client:
+        with pytest.raises(MeshUnreachable, match=url):
+            await client.submit(b"sound")
+        with pytest.raises(MeshUnreachable):
+            await anext(client.events("t"))
+    async with MeshClient(url) as client:
+        with pytest.raises(TimeoutError, match=r"within 0\.3 s"):
+            await client.submit(b"sound", deadline=0.3)
+
+
+async def test_a_deadline_ends_a_stream_that_says_nothing() -> None:
+    """Neither an open connection nor one that is being opened outlasts it."""
+    async with answering(STREAM) as (url, _), MeshClient(url) as client:
+        with pytest.raises(DeadlineExceeded):
+            await anext(client.events("t", deadline=0.3))
+    async with answering(b"") as (url, _), MeshClient(url) as client:
+        with pytest.raises(DeadlineExceeded):
+            await anext(client.watch(b"sound", deadline=0.3))
+
+
+async def test_streams_that_end_at_once_are_not_asked_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream without a single event or ping is no sign of life, however often it is opened."""
+    monkeypatch.setattr(_http, "_STREAM", httpx.Timeout(0.05))
+    silent = STREAM.replace(b"2000", b"1")
+    async with answering(silent) as (url, requests), MeshClient(url, patience=0.5) as client:
+        with pytest.raises(MeshUnreachable):
+            await anext(client.events("t"))
+    assert len(requests) > 1
+
+
+@pytest.mark.parametrize("status", ["200 OK", "202 Accepted"])
+async def test_a_server_that_is_no_gateway_is_found_out(status: str) -> None:
+    """Its page is not taken for an answer or a stream."""
+    page = answer(status, "<html>Welcome!</html>", "Content-Type: text/html")
+    async with answering(page) as (url, _), MeshClient(url) as client:
+        for call in (client.submit(b"sound"), client.task("t"), anext(client.events("t"))):
+            with pytest.raises(MeshError, match="Is the address right"):
+                await call
+
+
+async def test_an_upload_takes_no_memory(tmp_path: Path) -> None:
+    """64 MB leave from their file; little of them is ever held."""
+    path = tmp_path / "long.wav"
+    with path.open("wb") as file:
+        file.truncate(64 << 20)
+    async with answering(SUBMITTED) as (url, requests), MeshClient(url) as client:
+        tracemalloc.start()
+        try:
+            await client.submit(path)
+            assert tracemalloc.get_traced_memory()[1] < 16 << 20
+        finally:
+            tracemalloc.stop()
+    assert requests[0].size > 64 << 20
+
+
+async def test_a_recording_that_cannot_be_read_is_the_callers_affair(tmp_path: Path) -> None:
+    """An `OSError`, and no request."""
+    async with answering(SUBMITTED) as (url, requests), MeshClient(url) as client:
+        with pytest.raises(FileNotFoundError):
+            await client.submit(tmp_path / "nowhere.wav")
+    assert requests == []
