@@ -4,6 +4,8 @@ The keys of one task share the hash tag `{task_id}`. Each key below has a TTL, e
 bounded by what is alive: `WATCH`, `WORKERS` and arq's queues.
 """
 
+import hashlib
+
 from shared.messages import StageName
 
 PERMANENT = ("vm:watch", "vm:workers", "arq:queue:")
@@ -49,6 +51,24 @@ def out(task_id: str, stage: str) -> str:
 def result(task_id: str) -> str:
     """String: the result document as JSON. TTL: the task's."""
     return f"vm:{{{task_id}}}:result"
+
+
+def tombstone(task_id: str) -> str:
+    """String: the owner of a task that is or was. TTL: the task's and the time for which it stays known that it was;
+    counted from its submission, and again from its end."""
+    return f"vm:{{{task_id}}}:was"
+
+
+def tasks_of(owner: str) -> str:
+    """Sorted set: ids of the owner's tasks by when they were submitted (µs, each later than the one before). TTL: the
+    tombstone's, from the latest submission. What has expired is taken out as new ones come in."""
+    return f"vm:tasks:{owner}"
+
+
+def once(owner: str, key: str) -> str:
+    """Hash: the task that the owner's idempotency key, which has no space in it, has created, and what stands for its
+    body. TTL: the task's, from its submission."""
+    return f"vm:once:{hashlib.sha256(f'{owner} {key}'.encode()).hexdigest()}"
 
 
 def worker(stage: str, worker_id: str) -> str:

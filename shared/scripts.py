@@ -15,6 +15,7 @@ from shared import codec, keys
 from shared.errors import Closed, Superseded
 from shared.messages import Message, Options, StageName, State
 from shared.redis import Redis
+from shared.submission import KeyReused, Submission
 
 _SOURCES = {
     name: files("shared").joinpath("lua", f"{name}.lua").read_bytes()
@@ -33,21 +34,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """A task's keys, after its last sign of life."""
     wait_ms: int
     """Without a sign of life, a task counts as lost after this."""
-
-
-class Submission(msgspec.Struct, frozen=True, kw_only=True):
-    """A new task. Either `blob` names its recording, or `records` hold its input (the end record last)."""
-
-    task_id: str
-    route: Sequence[StageName]
-    options: Options
-    job: bytes
-    blob: str = ""
-    name: str = ""
-    """What the client called the file; data only, never a path."""
-    duration: float = 0.0
-    """Seconds of audio as the container declares them; 0 when it does not say."""
-    records: Sequence[bytes] = ()
+    tombstone_ms: int = 604_800_000
+    """For so long after its keys have gone it is still known that a task was."""
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,10 +124,11 @@ class Scripts:
         self._limits = limits
         self._scripts = {name: redis.register_script(source) for name, source in _SOURCES.items()}
 
-    async def submit(self, submission: Submission) -> None:
-        """Create the task and enqueue its first stage."""
-        task_id, stage = submission.task_id, submission.route[0]
-        await self._call(
+    async def submit(self, submission: Submission) -> str:
+        """Create the task and enqueue its first stage. Returns the task's id, or that of the task which the same `once`
+        has created before. Raises `KeyReused` when that one had another body."""
+        task_id, stage, owner, once = submission.task_id, submission.route[0], submission.owner, submission.once
+        status, known = await self._call(
             "submit",
             [
                 keys.task(task_id),
@@ -147,6 +136,9 @@ class Scripts:
                 keys.WATCH,
                 keys.queue(stage),
                 keys.job(task_id, stage),
+                keys.tombstone(task_id),
+                keys.tasks_of(owner),
+                *([keys.once(owner, once.key)] if once else []),
             ],
             {
                 "task_id": task_id,
@@ -155,13 +147,20 @@ class Scripts:
                 "blob": submission.blob,
                 "name": submission.name,
                 "duration": str(submission.duration),
+                "owner": owner,
+                "body": once.body if once else "",
                 "stage": stage,
                 "job_id": keys.job_id(task_id, stage),
                 "wake": keys.wake(stage),
+                "task_key": keys.task("%s"),
+                "tombstone_ms": self._limits.tombstone_ms,
             },
             submission.job,
             *submission.records,
         )
+        if status == b"REUSED":
+            raise KeyReused
+        return known.decode()
 
     async def take(
         self, stage: StageName, *, count: int, lease_ms: int, held: Sequence[str] = ()

@@ -19,6 +19,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     progress: int
     route: tuple[StageName, ...]
     options: Options
+    owner: str
     name: str
     blob: str
     created: datetime
@@ -40,6 +41,7 @@ async def read(redis: Redis, task_id: str) -> Task | None:
         progress=int(fields[b"progress"]),
         route=tuple(StageName(name) for name in fields[b"route"].decode().split(",")),
         options=codec.decode_options(fields[b"options"]),
+        owner=fields.get(b"owner", b"").decode(),
         name=fields[b"name"].decode(),
         blob=fields[b"blob"].decode(),
         created=_time(fields[b"created"]),

@@ -7,15 +7,19 @@ import sys
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from shared import codec, events, keys, queue
 from shared.device import Device
 from shared.messages import Event, Options, StageName
 from shared.redis import Redis, client, open_pool
-from shared.scripts import Limits, Scripts, Submission
+from shared.scripts import Limits, Scripts
 from shared.settings import BaseSettings, StageSettings
 from shared.stage import Engine, Stage
 from shared.steps import route_of
+from shared.submission import Submission
 from shared.worker import build, run_until
 from tests.conftest import wait_until
 
@@ -24,9 +28,10 @@ LIMITS = Limits(ttl_ms=60_000, wait_ms=60_000)
 
 
 @asynccontextmanager
-async def working(stage: Stage, engine: Engine, settings: BaseSettings) -> AsyncGenerator[None]:
-    """A worker of `stage` in this process, for the time of the block."""
+async def working(stage: Stage, engine: Engine, settings: BaseSettings, **changed: Any) -> AsyncGenerator[None]:
+    """A worker of `stage` in this process, for the time of the block; `changed` are settings of its own."""
     stage_settings = StageSettings(redis_url=settings.redis_url, blob_url=settings.blob_url, drain_seconds=1.0)
+    stage_settings = msgspec.structs.replace(stage_settings, **changed)
     pool = open_pool(settings, name=f"test-{stage.name}")
     device = Device()
     worker = build(stage, engine, stage_settings, redis=client(pool), device=device)

@@ -1,24 +1,42 @@
-"""From an upload to a task: the form is taken in, the recording checked and stored, the task created in one script."""
+"""From a request to a task: the form is taken in, the recording checked and stored, the task created in one script."""
 
 import asyncio
 import uuid
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import structlog
 from litestar import Request
 
-from services.gateway import uploads
+from services.gateway import idempotency, uploads
 from services.gateway.fleet import Fleet
 from services.gateway.forms import FIELDS, options_of
 from services.gateway.problems import Problem
 from services.gateway.settings import Settings
-from shared import audio, metrics, queue
+from shared import audio, metrics, queue, tasks
 from shared.blobs import BlobStore
+from shared.errors import Retryable
+from shared.messages import State
 from shared.redis import Redis, answered, ask_for_life
-from shared.scripts import Scripts, Submission
+from shared.scripts import Scripts
 from shared.steps import route_of
+from shared.submission import KeyReused, Submission
 
 log = structlog.get_logger(__name__)
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """The task that a request stands for. `replayed` when an earlier request with the same key has created it."""
+
+    task_id: str
+    state: State = State.QUEUED
+    replayed: bool = False
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the answer says beside its content."""
+        return {"Idempotent-Replayed": "true"} if self.replayed else {}
 
 
 class Intake:
@@ -31,12 +49,14 @@ class Intake:
         self._fleet = fleet
         self._settings = settings
 
-    async def submit(self, request: Request[Any, Any, Any]) -> str:
-        """The id of the task that `request` has created. Raises what `problems` turns into a refusal.
+    async def submit(self, request: Request[Any, Any, Any], *, key: str | None, owner: str = "") -> Accepted:
+        """The task that `request`, a form with a recording, stands for; `key` is its idempotency key. Raises what
+        `problems` turns into a refusal.
 
         A refusal leaves neither a task nor a file. When Redis goes away in the middle, whether the task exists is
         unknown: its recording stays, and the janitor removes it if there is no task.
         """
+        key = idempotency.checked(key)
         await ask_for_life(self._redis)  # a refusal now is better than one after a long upload
         settings = self._settings
         async with uploads.received(
@@ -46,25 +66,66 @@ class Intake:
             route = route_of(
                 audio=True, translation=options.target_language is not None, insights=options.include_insights
             )
-            await self._fleet.check(options, route)
-            info = await asyncio.to_thread(audio.probe, form.upload.path)
-            if info.duration is not None and info.duration > settings.max_audio_seconds:
-                raise _too_long(info.duration, settings.max_audio_seconds)
             task_id = uuid.uuid4().hex
-            submission = Submission(
+            draft = Submission(
                 task_id=task_id,
                 route=route,
                 options=options,
                 job=queue.stage_job(task_id),
-                blob=task_id,
                 name=form.upload.name,
-                duration=info.duration or 0.0,
+                owner=owner,
             )
-            await self._blobs.put(submission.blob, form.upload.path)
-        await answered(self._scripts.submit(submission))
+            draft = msgspec.structs.replace(draft, once=idempotency.once_of(key, draft, digest=form.upload.digest))
+            return await self.earlier(draft) or await self._store(draft, form.upload.path)
+
+    async def earlier(self, draft: Submission) -> Accepted | None:
+        """What became of the same submission when it came before. Saves the work on one that is sent again; `create`
+        decides. Raises `Problem` with 409 when its key stands for something else."""
+        try:
+            task_id = await answered(idempotency.earlier(self._redis, draft))
+        except KeyReused as error:
+            raise idempotency.conflict() from error
+        return await self._replayed(task_id) if task_id else None
+
+    async def create(self, submission: Submission) -> Accepted:
+        """Create the task, once. Of one that is there already the recording is not kept a second time. Raises
+        `Problem` with 409 when its key stands for something else."""
+        try:
+            task_id = await answered(self._scripts.submit(submission))
+        except KeyReused as error:
+            await self._discard(submission)
+            raise idempotency.conflict() from error
+        if task_id != submission.task_id:
+            await self._discard(submission)
+            return await self._replayed(task_id)
         metrics.TASKS_SUBMITTED.inc()
-        log.info("task_submitted", task_id=task_id, route=",".join(route), audio_s=info.duration, codec=info.codec)
-        return task_id
+        log.info(
+            "task_submitted", task_id=task_id, route=",".join(submission.route), audio_s=submission.duration or None
+        )
+        return Accepted(task_id=task_id)
+
+    async def _store(self, draft: Submission, path: Path) -> Accepted:
+        """Check the recording, and that it can be worked on, and keep it; then the task can be."""
+        await self._fleet.check(draft.options, draft.route)
+        info = await asyncio.to_thread(audio.probe, path)
+        log.debug("recording_probed", task_id=draft.task_id, container=info.container, codec=info.codec)
+        if info.duration is not None and info.duration > self._settings.max_audio_seconds:
+            raise _too_long(info.duration, self._settings.max_audio_seconds)
+        await self._blobs.put(draft.task_id, path)
+        submission = msgspec.structs.replace(draft, blob=draft.task_id, duration=info.duration or 0.0)
+        return await self.create(submission)
+
+    async def _replayed(self, task_id: str) -> Accepted:
+        task = await answered(tasks.read(self._redis, task_id))
+        log.info("task_replayed", task_id=task_id)
+        return Accepted(task_id=task_id, state=task.state if task else State.EXPIRED, replayed=True)
+
+    async def _discard(self, submission: Submission) -> None:
+        if submission.blob:
+            try:
+                await self._blobs.delete(submission.blob)
+            except Retryable as error:
+                log.warning("blob_left", blob=submission.blob, error=str(error))  # to the janitor
 
 
 def _too_long(seconds: float, limit: float) -> Problem:

@@ -13,6 +13,7 @@ from services.gateway.problems import ProblemBody
 _DESCRIPTIONS = {
     400: "The form is not as it should be; `code` and `field` say what is wrong.",
     404: "There is no such task.",
+    409: "This is not how things stand; `code` says what is in the way.",
     413: "The recording is too large or too long.",
     415: "The file is no recording.",
     422: "The file holds no sound.",

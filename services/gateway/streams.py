@@ -10,6 +10,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from services.gateway import frames
 from services.gateway.hub import Cursor, Hub
+from services.gateway.idempotency import IdempotencyKey
 from services.gateway.openapi import FormOperation, event_stream, refusals
 from services.gateway.problems import Problem
 from services.gateway.runtime import Injected, Runtime
@@ -37,11 +38,14 @@ class EventStream:
     client leaves, when the task ends and when the server stops, and nothing is left to the garbage collector.
     """
 
-    def __init__(self, hub: Hub, task_id: str, *, after: int, ping_seconds: float) -> None:
+    def __init__(
+        self, hub: Hub, task_id: str, *, after: int, ping_seconds: float, headers: Mapping[str, str] | None = None
+    ) -> None:
         self._hub = hub
         self._task_id = task_id
         self._after = after
         self._ping_seconds = ping_seconds
+        self._headers = _HEADERS | {"X-Task-Id": task_id, "Link": _link(task_id)} | dict(headers or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
         cursor = self._hub.open(self._task_id, after=self._after)
@@ -54,8 +58,7 @@ class EventStream:
             cursor.close()
 
     async def _serve(self, cursor: Cursor, send: Send) -> None:
-        headers = _HEADERS | {"X-Task-Id": self._task_id, "Link": _link(self._task_id)}
-        await send({"type": "http.response.start", "status": 200, "headers": _encoded(headers)})
+        await send({"type": "http.response.start", "status": 200, "headers": _encoded(self._headers)})
         await _send(send, frames.retry(RETRY_MILLISECONDS))
         ended = False
         while not (ended or cursor.closed):
@@ -74,14 +77,17 @@ class EventStream:
     status_code=200,
     summary="Submit a recording and watch it",
     operation_class=FormOperation,
-    responses=event_stream() | refusals(400, 413, 415, 422, 503),
+    responses=event_stream() | refusals(400, 409, 413, 415, 422, 503),
     tags=["streams"],
 )
-async def submit_and_stream(request: Request[Any, Any, Any], runtime: Injected) -> ASGIApp:
+async def submit_and_stream(
+    request: Request[Any, Any, Any], runtime: Injected, idempotency_key: IdempotencyKey = None
+) -> ASGIApp:
     """Takes a recording and streams the events of its task. The header `X-Task-Id` names the task: a client that
     loses the stream goes on with the GET of the same path. The task goes on, whether or not anybody watches."""
-    task_id = await runtime.intake.submit(request)
-    return EventStream(runtime.hub, task_id, after=0, ping_seconds=runtime.settings.ping_seconds)
+    accepted = await runtime.intake.submit(request, key=idempotency_key)
+    ping_seconds = runtime.settings.ping_seconds
+    return EventStream(runtime.hub, accepted.task_id, after=0, ping_seconds=ping_seconds, headers=accepted.headers)
 
 
 @get(

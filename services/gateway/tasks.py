@@ -7,6 +7,7 @@ import msgspec
 from litestar import Request, Response, get, post
 from litestar.params import FromPath
 
+from services.gateway.idempotency import IdempotencyKey
 from services.gateway.openapi import FormOperation, refusals
 from services.gateway.problems import Problem
 from services.gateway.runtime import Injected, Runtime
@@ -65,14 +66,18 @@ async def find(runtime: Runtime, task_id: str) -> tasks.Task:
     status_code=202,
     summary="Submit a recording",
     operation_class=FormOperation,
-    responses=refusals(400, 413, 415, 422, 503),
+    responses=refusals(400, 409, 413, 415, 422, 503),
     tags=["tasks"],
 )
-async def submit_task(request: Request[Any, Any, Any], runtime: Injected) -> Response[Submitted]:
+async def submit_task(
+    request: Request[Any, Any, Any], runtime: Injected, idempotency_key: IdempotencyKey = None
+) -> Response[Submitted]:
     """Takes a recording and answers with the id of its task as soon as the recording is stored."""
-    task_id = await runtime.intake.submit(request)
-    links = links_of(task_id)
-    return Response(Submitted(task_id, State.QUEUED, links), headers={"Location": links.self})
+    accepted = await runtime.intake.submit(request, key=idempotency_key)
+    links = links_of(accepted.task_id)
+    return Response(
+        Submitted(accepted.task_id, accepted.state, links), headers=accepted.headers | {"Location": links.self}
+    )
 
 
 @get("/audio/tasks/{task_id:str}", summary="How a task stands", responses=refusals(404, 503), tags=["tasks"])

@@ -4,6 +4,7 @@ Nothing the client says decides about a path, and memory does not grow with the 
 """
 
 import asyncio
+import hashlib
 import re
 import time
 import uuid
@@ -41,10 +42,12 @@ _EXTENDED_NAME = re.compile(r";\s*filename\*\s*=\s*([\w-]+)'[^']*'([^;\s]+)")
 
 
 class Upload(msgspec.Struct, frozen=True):
-    """The recording. `name` is what the client calls it: data for people, never part of a path."""
+    """The recording. `name` is what the client calls it: data for people, never part of a path. `digest` stands for its
+    bytes."""
 
     path: Path
     name: str
+    digest: str
 
 
 class Form(msgspec.Struct, frozen=True):
@@ -76,7 +79,7 @@ async def received(
                     if reader.feed(chunk) >= _WRITE_BYTES:
                         await asyncio.to_thread(reader.write)
                 await asyncio.to_thread(reader.write)
-                form = Form(reader.fields, Upload(path, reader.close()))
+                form = Form(reader.fields, Upload(path, reader.close(), reader.digest))
         except MultipartError as error:
             raise Problem(400, "bad_form", "The form is damaged or incomplete.") from error
         except OSError as error:
@@ -110,7 +113,13 @@ class _Reader:
         self._name: str | None = None
         self._field: str | None = None
         self._pending: list[bytes] = []
+        self._hash = hashlib.sha256()
         self._text = bytearray()
+
+    @property
+    def digest(self) -> str:
+        """Of what has been written."""
+        return self._hash.hexdigest()
 
     def feed(self, chunk: bytes) -> int:
         """Take in the next piece of the body. Answers how many bytes wait to be written."""
@@ -131,6 +140,7 @@ class _Reader:
         """Write to the file what has come for it."""
         data = memoryview(b"".join(self._pending))
         self._pending.clear()
+        self._hash.update(data)
         while data:
             data = data[self._file.write(data) :]
 

@@ -1,4 +1,4 @@
-"""The commands of the README, run as they stand there against a whole mesh (the JavaScript: see tests/browser)."""
+"""The commands of the README and of docs/, run as they stand against a whole mesh (JavaScript: see tests/browser)."""
 
 import os
 import re
@@ -16,7 +16,8 @@ from services.gateway.settings import Settings
 from tests.local_mesh import ROOT, LocalMesh
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-RUN = [textwrap.dedent(block) for block in re.findall(r"<!-- run -->\n *```bash\n(.*?) *```", README, re.DOTALL)]
+DOCUMENTS = README + "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md")))
+RUN = [textwrap.dedent(block) for block in re.findall(r"<!-- run -->\n *```bash\n(.*?) *```", DOCUMENTS, re.DOTALL)]
 TARGETS = sorted(set(re.findall(r"^make ([a-z]+)", README, flags=re.MULTILINE)))
 
 

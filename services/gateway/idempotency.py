@@ -1,0 +1,66 @@
+"""The header `Idempotency-Key`: a submission that is sent again because its answer got lost makes no second task."""
+
+import hashlib
+import re
+from typing import Annotated
+
+from litestar.params import HeaderParameter
+
+from services.gateway.problems import Problem
+from shared import codec, keys
+from shared.redis import Redis
+from shared.submission import KeyReused, Once, Submission
+
+HEADER = "Idempotency-Key"
+
+IdempotencyKey = Annotated[
+    str | None,
+    HeaderParameter(
+        name=HEADER,
+        description="A name of the client's own for this submission, at most 255 characters. Sent again with the same "
+        "key and the same content, it is answered with the task that the first one has created.",
+    ),
+]
+"""How a handler asks for the key."""
+_KEY = re.compile(r"[!-~]{1,255}")
+
+
+def checked(key: str | None) -> str | None:
+    """`key` if there can be such a one. Raises `Problem` otherwise."""
+    if key is not None and not _KEY.fullmatch(key):
+        raise Problem(
+            400,
+            "bad_idempotency_key",
+            f"The header {HEADER} must hold 1 to 255 printable ASCII characters without spaces; a random UUID will do.",
+        )
+    return key
+
+
+def once_of(key: str | None, submission: Submission, *, digest: str) -> Once | None:
+    """What `submission` is to be told by when it comes again. `digest` stands for its input; how the client calls the
+    file makes no difference."""
+    if key is None:
+        return None
+    said = "\n".join((digest, ",".join(submission.route), codec.encode_text(submission.options)))
+    return Once(key=key, body=hashlib.sha256(said.encode()).hexdigest())
+
+
+async def earlier(redis: Redis, submission: Submission) -> str | None:
+    """The id of the task that the same submission has created before, as far as can be seen now. Raises `KeyReused`."""
+    if submission.once is None:
+        return None
+    fields = await redis.hgetall(keys.once(submission.owner, submission.once.key))
+    if not fields or not await redis.exists(keys.task(task_id := fields[b"task_id"].decode())):
+        return None
+    if fields[b"body"].decode() != submission.once.body:
+        raise KeyReused
+    return task_id
+
+
+def conflict() -> Problem:
+    """The refusal of a key that stands for something else."""
+    return Problem(
+        409,
+        "idempotency_conflict",
+        f"The {HEADER} was used before with another recording or other options. Send a new key with what is new.",
+    )
