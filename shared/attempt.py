@@ -17,11 +17,12 @@ import msgspec
 
 from shared import codec, events, keys, metrics, queue
 from shared.blobs import BlobStore
+from shared.commit import Commit, Committed, NextJob, PublishedEvent
 from shared.device import Device
 from shared.messages import Document, Notice, Options, Partial, Result, Segment, StageName, Step
 from shared.redis import Redis, persist
 from shared.result import assemble
-from shared.scripts import Claim, Commit, Committed, NextJob, PublishedEvent, Scripts
+from shared.scripts import Claim, Scripts
 from shared.stage import Stage
 from shared.wake import until_set
 
@@ -207,6 +208,7 @@ class Attempt:
         commit = Commit(
             task_id=self._task_id,
             stage=self._stage.name,
+            job_id=keys.job_id(self._task_id, self._stage.name),
             before=self._before,
             position=self._position,
             token=self._claim.token,

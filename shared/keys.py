@@ -27,6 +27,9 @@ SOURCE = "source"
 LEASE_PREFIX = "arq:in-progress:"
 """What the leases of all stages begin with."""
 
+JOB_PREFIX = "arq:job:"
+"""What the jobs of all stages begin with."""
+
 
 def channel(task_id: str) -> str:
     """Pub/sub channel: each event as JSON with its id in front, the moment it happens. The public name."""
@@ -99,17 +102,12 @@ def queue(stage: StageName) -> str:
 
 def job(task_id: str, stage: StageName) -> str:
     """String, arq's: the job itself. TTL: the task's."""
-    return f"arq:job:{job_id(task_id, stage)}"
+    return JOB_PREFIX + job_id(task_id, stage)
 
 
 def lease(task_id: str, stage: StageName) -> str:
     """String, arq's in-progress mark. It is our lease: short, renewed while the attempt lives. TTL: the lease."""
     return LEASE_PREFIX + job_id(task_id, stage)
-
-
-def tries(task_id: str, stage: StageName) -> str:
-    """String, arq's count of how often it has run the job. TTL: a day, arq's; removed with the job."""
-    return f"arq:retry:{job_id(task_id, stage)}"
 
 
 def worker_health(stage: StageName, worker_id: str) -> str:

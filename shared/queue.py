@@ -2,7 +2,8 @@
 
 import time
 
-from arq.jobs import serialize_job
+import msgspec
+from arq.jobs import DeserializationError, deserialize_job_raw, serialize_job
 
 from shared import codec
 from shared.messages import StageJob
@@ -15,3 +16,12 @@ def stage_job(task_id: str) -> bytes:
     """The job that works on `task_id`, as arq stores it. The scripts put it into a queue."""
     argument = codec.encode(StageJob(task_id=task_id))
     return serialize_job(FUNCTION, (argument,), {}, None, int(time.time() * 1000), serializer=codec.pack)
+
+
+def task_of(job: bytes) -> str:
+    """The id of the task that a job is to work on. Raises `ValueError` for what is no such job."""
+    try:
+        _, (argument,), *_ = deserialize_job_raw(job, deserializer=codec.unpack)
+        return codec.decode_job(argument).task_id
+    except (DeserializationError, msgspec.MsgspecError, TypeError) as error:
+        raise ValueError("not a job of a stage") from error

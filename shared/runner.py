@@ -58,10 +58,11 @@ class Runner(msgspec.Struct, frozen=True, kw_only=True):
             await self._fail(task_id, exhausted.token, _worn_out(stage))
         else:
             structlog.contextvars.bind_contextvars(attempt=claim.attempt)
-            await self._attempt(task_id, claim)
+            if await self._attempt(task_id, claim) == "completed":
+                return  # the job has left its queue with the end of the stage
         await persist(lambda: scripts.finish(task_id, stage))
 
-    async def _attempt(self, task_id: str, claim: Claim) -> None:
+    async def _attempt(self, task_id: str, claim: Claim) -> str:
         started = time.monotonic()
         outcome = "failed"
         metrics.QUEUE_SECONDS.labels(self.stage.name).observe(claim.queued_seconds)
@@ -77,6 +78,7 @@ class Runner(msgspec.Struct, frozen=True, kw_only=True):
             metrics.ATTEMPTS.labels(self.stage.name, outcome).inc()
             metrics.ATTEMPT_SECONDS.labels(self.stage.name).observe(duration)
             log.info("stage_finished", outcome=outcome, duration_s=round(duration, 3))
+        return outcome
 
     async def _work(self, task_id: str, claim: Claim) -> str:
         """The attempt's outcome, once it has ended in any way but a shutdown."""

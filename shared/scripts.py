@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 
 from shared import codec, keys
+from shared.commit import Commit, Committed
 from shared.errors import Closed, Superseded
-from shared.messages import Message, Options, StageName, State
+from shared.messages import Options, StageName, State
 from shared.redis import Redis
 from shared.submission import KeyReused, Submission
 
@@ -70,52 +71,6 @@ class AlreadyDone(Exception):
     """There is nothing to do: the stage has ended, or its task is gone or closed."""
 
 
-class PublishedEvent(Message, frozen=True, omit_defaults=False):
-    """An event on its way: `data` is published, `logged` is what the log keeps of it where that is less. `record` is
-    the number of the record that it reports, 0 for a step."""
-
-    data: str
-    step: str
-    progress: int
-    record: int = 0
-    logged: str | None = None
-
-
-class NextJob(Message, frozen=True, omit_defaults=False):
-    """The job of the stage behind, enqueued with the first record."""
-
-    stage: str
-    job_id: str
-    wake: str
-
-
-class Commit(Message, frozen=True, omit_defaults=False):
-    """One state change of an attempt."""
-
-    task_id: str
-    stage: str
-    before: str
-    position: int
-    token: int
-    channel: str
-    ttl_ms: int
-    wait_ms: int
-    first: int = 1
-    events: Sequence[PublishedEvent] = ()
-    ends: bool = False
-    segments: int = 0
-    result: str | None = None
-    next: NextJob | None = None
-
-
-class Committed(msgspec.Struct, frozen=True):
-    """What a commit found. `total` is the number of segments of the stage before, None while it still works."""
-
-    due: bool
-    total: int | None
-    refused: int
-
-
 class Scripts:
     """The scripts over one client."""
 
@@ -164,13 +119,12 @@ class Scripts:
 
     async def take(
         self, stage: StageName, *, count: int, lease_ms: int, held: Sequence[str] = ()
-    ) -> list[tuple[str, int]]:
-        """Lease up to `count` jobs of the stage that are due, none of those in `held`: their ids and when they were due
-        (ms)."""
+    ) -> list[tuple[str, bytes]]:
+        """Lease up to `count` jobs of the stage that are due, none of those in `held`: their ids and the jobs."""
         request = {"count": count, "held": held, "lease_ms": lease_ms}
-        request |= {"lease_prefix": keys.LEASE_PREFIX, "look_at": _LOOK_AT}
+        request |= {"lease_prefix": keys.LEASE_PREFIX, "job_prefix": keys.JOB_PREFIX, "look_at": _LOOK_AT}
         taken = await self._call("take", [keys.queue(stage)], request)
-        return [(job_id.decode(), int(score)) for job_id, score in zip(taken[::2], taken[1::2], strict=True)]
+        return [(job_id.decode(), job) for job_id, job in zip(taken[::2], taken[1::2], strict=True)]
 
     async def claim(self, task_id: str, stage: StageName, *, claimant: str, max_attempts: int) -> Claim:
         """Begin an attempt; the one before is shut out. `claimant` names the attempt, so that a repeated call is no
@@ -191,17 +145,18 @@ class Scripts:
     async def commit(self, commit: Commit, records: Sequence[bytes] = (), *, job: bytes = b"") -> Committed:
         """Write what an attempt has to say: `records` from number `commit.first` on, and the rest of `commit`. `job` is
         the job of `commit.next`. Raises `Superseded` or `Closed` when the attempt may not write."""
-        task_id, next_stage = commit.task_id, commit.next.stage if commit.next else commit.stage
+        task_id, stage = commit.task_id, StageName(commit.stage)
+        next_stage = StageName(commit.next.stage) if commit.next else stage
         reply = await self._run(
             "commit",
             [
                 keys.task(task_id),
                 keys.events(task_id),
-                keys.out(task_id, commit.stage),
+                keys.out(task_id, stage),
                 keys.result(task_id),
                 keys.WATCH,
-                keys.queue(StageName(next_stage)),
-                keys.job(task_id, StageName(next_stage)),
+                *_places(task_id, stage),
+                *_places(task_id, next_stage)[:2],
             ],
             codec.encode(commit),
             job,
@@ -225,15 +180,14 @@ class Scripts:
     ) -> None:
         """Hand the stage back to its queue for another attempt. One that is `forgiven` does not count. An attempt that
         has been superseded changes nothing."""
-        names = [keys.task(task_id), keys.queue(stage), keys.lease(task_id, stage), keys.tries(task_id, stage)]
+        names = [keys.task(task_id), keys.queue(stage), keys.lease(task_id, stage)]
         request = {"task_id": task_id, "stage": stage, "token": token, "job_id": keys.job_id(task_id, stage)}
         request |= {"wake": keys.wake(stage), "delay_ms": int(after_seconds * 1000), "forgiven": forgiven}
         await self._call("release", names, request)
 
     async def finish(self, task_id: str, stage: StageName) -> None:
         """Take the stage's job off its queue if nothing is left to do; otherwise it is another attempt's, and stays."""
-        names = [keys.task(task_id), keys.queue(stage), keys.job(task_id, stage)]
-        names += [keys.lease(task_id, stage), keys.tries(task_id, stage)]
+        names = [keys.task(task_id), *_places(task_id, stage)]
         await self._call("finish", names, {"stage": stage, "job_id": keys.job_id(task_id, stage)})
 
     async def close(
@@ -267,6 +221,10 @@ class Scripts:
 
     async def _run(self, name: str, names: Sequence[str], *arguments: bytes) -> Any:
         return await self._scripts[name](keys=list(names), args=list(arguments))
+
+
+def _places(task_id: str, stage: StageName) -> list[str]:
+    return [keys.queue(stage), keys.job(task_id, stage), keys.lease(task_id, stage)]
 
 
 def _claim(fields: Sequence[Any]) -> Claim:

@@ -6,9 +6,9 @@ The only file that imports arq's Worker. What differs from arq's own (see its `w
   is picked up when the lease lapses rather than after the longest job limit;
 - its poll waits for a wake-up, not for half a second, and takes all it can in one script;
 - a lost connection interrupts its main loop instead of ending the process;
-- a job leaves the queue by our own fenced scripts: arq's would let an attempt that was superseded take away the job of
-  its successor, and with an error that arq does not know the job would be gone and its task left behind;
-- attempts are counted and timed by us, so its limits (5 tries, 300 s) are out of the way.
+- an attempt is counted, timed and ended by our own fenced scripts. arq's `run_job` would count tries (5) and time
+  (300 s) by itself, let an attempt that was superseded take away the job of its successor, and leave a task behind
+  whose job ended with an error that it does not know.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ from typing import Any, TypeVar, cast
 import structlog
 import uvloop
 from arq.connections import ArqRedis
+from arq.typing import WorkerCoroutine
 from arq.worker import Worker, func
 
 from shared import codec, keys, logs, presence, queue
@@ -47,7 +48,6 @@ log = structlog.get_logger(__name__)
 S = TypeVar("S", bound=StageSettings)
 
 _POLL_SECONDS = 0.5
-_NO_LIMIT = 1_000_000
 _FAREWELL_SECONDS = 1.0
 
 
@@ -55,21 +55,14 @@ class StageWorker(Worker):
     """arq's worker for one stage."""
 
     def __init__(self, redis: Redis, runner: Runner, settings: StageSettings) -> None:
-        async def run_stage(ctx: dict[Any, Any], argument: bytes) -> None:
-            del ctx  # arq passes it by this name; what a job needs is in the runner
-            structlog.contextvars.clear_contextvars()
-            structlog.contextvars.bind_contextvars(service=runner.stage.name)
-            await runner.run(codec.decode_job(argument).task_id)
-
         stage = runner.stage.name
         super().__init__(
-            [func(run_stage, name=queue.FUNCTION, max_tries=_NO_LIMIT)],
+            [func(cast("WorkerCoroutine", self.run_stage), name=queue.FUNCTION)],  # we call it, with what we took
             queue_name=keys.queue(stage),
             redis_pool=cast("ArqRedis", redis),
             handle_signals=False,
             max_jobs=settings.worker_concurrency,
             keep_result=0,
-            job_timeout=_NO_LIMIT,
             poll_delay=_POLL_SECONDS,
             health_check_interval=10,
             health_check_key=keys.worker_health(stage, runner.worker_id),
@@ -104,9 +97,9 @@ class StageWorker(Worker):
             scripts = self.runner.surroundings.scripts
             lease_ms = int(self.in_progress_timeout_s * 1000)
             held = [job_id for job_id, task in self.tasks.items() if not task.done()]
-            for job_id, due in await scripts.take(self.runner.stage.name, count=free, lease_ms=lease_ms, held=held):
+            for job_id, job in await scripts.take(self.runner.stage.name, count=free, lease_ms=lease_ms, held=held):
                 self.job_counter += 1
-                self.tasks[job_id] = task = self.loop.create_task(self.run_job(job_id, due), name=f"job {job_id}")
+                self.tasks[job_id] = task = self.loop.create_task(self.run_stage(job_id, job), name=f"job {job_id}")
                 task.add_done_callback(self._ended)
         for job_id, task in list(self.tasks.items()):
             if task.done():
@@ -114,8 +107,17 @@ class StageWorker(Worker):
                 task.result()
         await self.heart_beat()
 
-    async def finish_job(self, *args: Any, **kwargs: Any) -> None:
-        """Nothing: the attempt has already said what becomes of its job, or its lease lapses."""
+    async def run_stage(self, job_id: str, job: bytes) -> None:
+        """One attempt. It says itself what becomes of its job; should it not come to that, its lease lapses."""
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(service=self.runner.stage.name)
+        try:
+            task_id = queue.task_of(job)
+        except ValueError:
+            log.exception("job_unreadable", job_id=job_id)
+            return
+        await self.runner.run(task_id)
+        self.jobs_complete += 1
 
     def _ended(self, _: asyncio.Task[None]) -> None:
         self.job_counter -= 1

@@ -1,9 +1,11 @@
 -- The one way in which a stage changes its task: records, events, end, result and the job of the next stage, all or none.
+-- With the end of the stage its own job leaves the queue.
 -- Calling it again with the same request changes nothing, so a caller that lost the reply may simply repeat it.
 -- Returns {status, due, total, refused}: status OK, or why nothing was done; due is 1 when the stages before have ended,
 -- so that events of this one are published; total is the number of segments of the stage before (-1: not known yet);
 -- refused counts records that were there already.
-local task, events, out, result, watch, next_queue, next_job = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local task, events, out, result, watch = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local queue, job, lease, next_queue, next_job = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local request, job_bytes = cmsgpack.unpack(ARGV[1]), ARGV[2]
 local records = #ARGV - 2
 local stage = request.stage
@@ -57,6 +59,8 @@ end
 if request.ends then
   if not due then return redis.error_reply('stage ' .. stage .. ' ended before its turn') end
   redis.call('HSET', task, 'ended:' .. stage, request.segments, 'turn', request.position + 1)
+  redis.call('ZREM', queue, request.job_id)
+  redis.call('DEL', job, lease)
 end
 
 if request.next then

@@ -1,6 +1,6 @@
 -- Hands a stage back to its queue, where it is due after `delay_ms`. Only the attempt that holds the claim may do it.
 -- One that is forgiven does not count: it was stopped by its worker's shutdown, which is not the input's fault.
-local task, queue, lease, tries = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local task, queue, lease = KEYS[1], KEYS[2], KEYS[3]
 local request = cmsgpack.unpack(ARGV[1])
 
 if redis.call('HGET', task, 'fence:' .. request.stage) ~= tostring(request.token) then return {'SUPERSEDED'} end
@@ -10,6 +10,6 @@ if request.forgiven then redis.call('HINCRBY', task, 'attempts:' .. request.stag
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('ZADD', queue, now + request.delay_ms, request.job_id)
-redis.call('DEL', lease, tries)
+redis.call('DEL', lease)
 if request.delay_ms == 0 then redis.call('PUBLISH', request.wake, 'job:' .. request.task_id) end
 return {'OK'}

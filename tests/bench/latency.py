@@ -12,9 +12,10 @@ from collections.abc import Sequence
 import psutil
 
 from shared import codec, events, keys, queue
+from shared.commit import Commit, PublishedEvent
 from shared.messages import Options, StageName, Step, Summary
 from shared.redis import connected
-from shared.scripts import Commit, Limits, PublishedEvent, Scripts, Submission
+from shared.scripts import Limits, Scripts, Submission
 from shared.settings import BaseSettings
 from tests.bench.stand import Stand, quantiles, standing
 
@@ -43,6 +44,7 @@ async def _commit(scripts: Scripts, task_id: str, step: Step, *, record: int = 0
         Commit(
             task_id=task_id,
             stage=StageName.NLP,
+            job_id=keys.job_id(task_id, StageName.NLP),
             before=keys.SOURCE,
             position=0,
             token=1,

@@ -10,11 +10,9 @@ import pytest
 from redis.asyncio import Redis as Client
 
 from shared import keys
-from shared.device import Device
 from shared.messages import StageName, Step
 from shared.redis import Redis, connected
-from shared.settings import BaseSettings, StageSettings
-from shared.worker import build
+from shared.settings import BaseSettings
 from tests.conftest import RedisServer, wait_until
 from tests.fakes.stages import STAGES, FakeEngine
 from tests.mesh import submit, until_ended, worker_process, working
@@ -93,14 +91,16 @@ async def test_waiting_for_the_stage_before_does_not_count(
             assert (await until_ended(redis, "t"))[-1].step is Step.COMPLETED
 
 
-async def test_no_clock_of_the_library_ends_an_attempt(redis: Redis, settings: BaseSettings) -> None:
-    """arq ends jobs after five minutes; a stage may take as long as its settings say."""
-    stage_settings = StageSettings(redis_url=settings.redis_url, blob_url=settings.blob_url)
-    device = Device()
-    worker = build(STAGES[StageName.ASR], FakeEngine(), stage_settings, redis=redis, device=device)
-    device.close()
-    limits = [function.timeout_s or worker.job_timeout_s for function in worker.functions.values()]
-    assert min(limits) > 7 * 86_400
+async def test_an_unreadable_job_does_not_stop_the_worker(redis: Redis, settings: BaseSettings) -> None:
+    """Whatever somebody has put into the queue, the jobs beside it are done."""
+    name = keys.queue(StageName.ASR)
+    await redis.set(keys.JOB_PREFIX + "alien:asr", b"?", px=60_000)
+    await redis.zadd(name, {"alien:asr": 0})
+    stages = (STAGES[StageName.ASR], STAGES[StageName.NLP])
+    async with working(stages[0], FakeEngine(), settings), working(stages[1], FakeEngine(), settings):
+        await submit(redis, "t")
+        assert (await until_ended(redis, "t"))[-1].step is Step.COMPLETED
+    await redis.delete(name)
 
 
 @pytest.mark.parametrize(

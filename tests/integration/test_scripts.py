@@ -5,10 +5,11 @@ import itertools
 import pytest
 
 from shared import codec, events, keys, queue
+from shared.commit import Commit, NextJob, PublishedEvent
 from shared.errors import Closed, Superseded
 from shared.messages import Document, Failure, Options, Segment, StageName, State, Step
 from shared.redis import Redis
-from shared.scripts import AlreadyDone, Commit, Exhausted, Limits, NextJob, PublishedEvent, Scripts, Submission
+from shared.scripts import AlreadyDone, Exhausted, Limits, Scripts, Submission
 
 TASK = "t1"
 ROUTE = (StageName.ASR, StageName.NLP)
@@ -45,6 +46,7 @@ def change(token: int, *, stage: StageName = StageName.ASR, **fields: object) ->
     commit: dict[str, object] = {
         "task_id": TASK,
         "stage": stage,
+        "job_id": keys.job_id(TASK, stage),
         "before": keys.SOURCE if stage is StageName.ASR else StageName.ASR,
         "position": ROUTE.index(stage),
         "token": token,
@@ -167,8 +169,8 @@ async def test_a_worker_is_not_given_what_it_has_in_hand(redis: Redis, scripts: 
     assert len(await scripts.take(StageName.ASR, count=9, lease_ms=60_000)) == 1
 
 
-async def test_a_job_leaves_its_queue_when_nothing_is_left_to_do(redis: Redis, scripts: Scripts) -> None:
-    """Whoever asks: while the stage goes on elsewhere, its job and its lease stay."""
+async def test_a_job_leaves_its_queue_with_the_end_of_its_stage(redis: Redis, scripts: Scripts) -> None:
+    """Not before, whoever asks: while the stage goes on elsewhere, its job and its lease stay."""
     await submit(scripts)
     await scripts.take(StageName.ASR, count=1, lease_ms=60_000)
     token = await claim(scripts)
@@ -176,8 +178,20 @@ async def test_a_job_leaves_its_queue_when_nothing_is_left_to_do(redis: Redis, s
     await scripts.finish(TASK, StageName.ASR)
     assert (await redis.exists(lease, job), await redis.zcard(keys.queue(StageName.ASR))) == (2, 1)
     await scripts.commit(change(token, ends=True), [codec.encode(Document(segments=0))])
-    await scripts.finish(TASK, StageName.ASR)
     assert (await redis.exists(lease, job), await redis.zcard(keys.queue(StageName.ASR))) == (0, 0)
+
+
+async def test_a_job_is_dropped_when_its_task_has_ended(redis: Redis, scripts: Scripts) -> None:
+    """Also one whose own record is gone: it leaves the queue when it is next looked at, and nobody gets it."""
+    await submit(scripts)
+    await scripts.take(StageName.ASR, count=1, lease_ms=60_000)
+    ending = events.make_end(TASK, State.CANCELLED, Failure(code="cancelled", message="Over."))
+    await scripts.close(TASK, State.CANCELLED, event=ending, error="")
+    await scripts.finish(TASK, StageName.ASR)
+    assert await redis.zcard(keys.queue(StageName.ASR)) == 0
+    await redis.zadd(keys.queue(StageName.ASR), {"gone:asr": 0})
+    assert await scripts.take(StageName.ASR, count=1, lease_ms=60_000) == []
+    assert await redis.zcard(keys.queue(StageName.ASR)) == 0
 
 
 async def test_a_stage_is_handed_back_by_whoever_holds_its_claim(redis: Redis, scripts: Scripts) -> None:
