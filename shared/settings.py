@@ -38,6 +38,9 @@ class BaseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """How long a task, its events and its result stay in Redis after the last sign of life."""
     wait_limit_seconds: Count = 21_600
     """A task that no worker has touched for this long ends as `expired`."""
+    max_audio_seconds: Seconds = 21_600.0
+    """The longest recording that is taken: six hours. The gateway counts what is in the file, the asr worker what it
+    decodes."""
     default_target_language: str = "pt"
     """Where to translate to when the client does not say."""
 

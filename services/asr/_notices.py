@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from shared.messages import Notice, Options, StageName
 
 
-def damaged(seconds: float) -> Notice:
-    """Only `seconds` of the recording could be read."""
+def damaged(seconds: float, claimed: float | None) -> Notice:
+    """Only `seconds` of the recording could be read; `claimed` is how long it is by its header, None if not told."""
+    of = f" of {claimed:.1f}" if claimed and claimed > seconds else ""
     message = (
-        f"The recording is damaged or was cut off: {seconds:.1f} seconds of it could be read. "
+        f"The recording is damaged or was cut off: {seconds:.1f}{of} seconds of it could be read. "
         "Send the original again if something is missing."
     )
     return _notice(code="truncated_or_damaged", message=message)

@@ -97,6 +97,10 @@ class Whisper:
     def batch_size(self) -> int:
         return self._settings.asr_batch_size
 
+    @property
+    def longest_seconds(self) -> float:
+        return self._settings.max_audio_seconds
+
     def load(self) -> None:
         """Load Whisper and the VAD. Raises `ModelMissing` with what to do when the model is not there, `SettingsError`
         when it does not run on this device with this precision."""

@@ -72,6 +72,11 @@ class Recogniser(Engine, Protocol):
         """How many clips it likes to get at once."""
         ...
 
+    @property
+    def longest_seconds(self) -> float:
+        """The longest recording that it is given."""
+        ...
+
     def listen(self, samples: Samples, memory: object | None) -> tuple[Sequence[float], object]:
         """The probability of speech in each frame of 512 samples, and what it wants back at the next call.
 
@@ -91,7 +96,10 @@ async def run(work: Work, engine: Recogniser, emit: Emit) -> Document:
     language = work.options.language
     if language is not None and language not in engine.languages:
         raise Permanent("unsupported_language", f"Speech in the language '{language}' cannot be transcribed here.")
-    transcription = _Transcription(work, engine, emit, decode_windows(await work.audio(), _WINDOW / SAMPLE_RATE))
+    # The gateway has counted before: this stops what has deceived it. Decoders bring a little more or less than that.
+    longest = engine.longest_seconds * 1.01 + 1.0
+    windows = decode_windows(await work.audio(), _WINDOW / SAMPLE_RATE, longest=longest)
+    transcription = _Transcription(work, engine, emit, windows)
     held: list[Clip] = []
     async for clips in transcription.batches():
         held += clips
@@ -223,7 +231,7 @@ class _Transcription:
 
     def _warnings(self) -> Iterator[Notice]:
         if self._windows.damaged:
-            yield _notices.damaged(self._windows.seconds)
+            yield _notices.damaged(self._windows.seconds, self._windows.claimed)
         if not self._work.written:
             yield _notices.no_speech()
         if self._language_score is not None and self._language_score < _SURE:
@@ -236,7 +244,7 @@ class _Transcription:
 def _read(windows: Windows, count: int) -> Samples:
     """Up to `count` windows as whole frames, the last filled up with silence; empty at the end of the recording."""
     taken = [window for _, window in zip(range(count), windows)]  # noqa: B905 - whichever ends first
-    samples = np.concatenate([np.zeros(0, np.float32), *taken])
+    samples = np.concatenate([np.zeros((1, 0), np.float32), *taken], axis=1)[0]
     return np.pad(samples, (0, -len(samples) % FRAME))
 
 

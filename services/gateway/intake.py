@@ -12,7 +12,6 @@ from litestar import Request
 from services.gateway import idempotency, uploads
 from services.gateway.fleet import Fleet
 from services.gateway.forms import FIELDS, options_of
-from services.gateway.problems import Problem
 from services.gateway.settings import Settings
 from shared import audio, metrics, queue, tasks
 from shared.blobs import BlobStore
@@ -24,6 +23,9 @@ from shared.steps import route_of
 from shared.submission import KeyReused, Submission
 
 log = structlog.get_logger(__name__)
+
+_PROBES = 2
+"""Recordings that are looked into at a time."""
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +50,7 @@ class Intake:
         self._blobs = blobs
         self._fleet = fleet
         self._settings = settings
+        self._probing = asyncio.Semaphore(_PROBES)
 
     async def submit(self, request: Request[Any, Any, Any], *, key: str | None, owner: str = "") -> Accepted:
         """The task that `request`, a form with a recording, stands for; `key` is its idempotency key. Raises what
@@ -107,12 +110,10 @@ class Intake:
     async def _store(self, draft: Submission, path: Path) -> Accepted:
         """Check the recording, and that it can be worked on, and keep it; then the task can be."""
         await self._fleet.check(draft.options, draft.route)
-        info = await asyncio.to_thread(audio.probe, path)
+        info = await self._probed(path)
         log.debug("recording_probed", task_id=draft.task_id, container=info.container, codec=info.codec)
-        if info.duration is not None and info.duration > self._settings.max_audio_seconds:
-            raise _too_long(info.duration, self._settings.max_audio_seconds)
         await self._blobs.put(draft.task_id, path)
-        submission = msgspec.structs.replace(draft, blob=draft.task_id, duration=info.duration or 0.0)
+        submission = msgspec.structs.replace(draft, blob=draft.task_id, duration=info.duration)
         return await self.create(submission)
 
     async def _replayed(self, task_id: str) -> Accepted:
@@ -127,7 +128,7 @@ class Intake:
             except Retryable as error:
                 log.warning("blob_left", blob=submission.blob, error=str(error))  # to the janitor
 
-
-def _too_long(seconds: float, limit: float) -> Problem:
-    detail = f"The recording is {seconds / 3600:.1f} hours long. At most {limit / 3600:.1f} hours are taken."
-    return Problem(413, "too_long", detail, field=uploads.FILE_FIELD)
+    async def _probed(self, path: Path) -> audio.AudioInfo:
+        """What the recording at `path` is. Raises `Permanent` for what is none, and for one that is too long."""
+        async with self._probing:  # counting through many hours may not take the threads that write uploads down
+            return await asyncio.to_thread(audio.probe, path, longest=self._settings.max_audio_seconds)

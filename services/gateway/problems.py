@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 RETRY_SECONDS = 5
 """When a client is told to try again."""
 
-_PERMANENT = {"unsupported_media": 415}
+_PERMANENT = {"unsupported_media": 415, "too_long": 413}
 """Status of a `Permanent` by its code; 422 otherwise."""
 
 

@@ -14,8 +14,6 @@ class Settings(BaseSettings, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     port: int = 8000
     max_upload_bytes: int = 2 << 30
     """The largest recording that is taken, in bytes. A proxy in front needs the same number."""
-    max_audio_seconds: float = 21_600.0
-    """The longest recording that is taken, by what its header says: six hours."""
     spool_dir: Path = Path("/var/lib/voxmesh/spool")
     """Where uploads lie while they arrive. On the disk of a local blob store, keeping one costs no copy."""
     ping_seconds: float = 10.0

@@ -130,8 +130,8 @@ REFUSALS: dict[str, tuple[bytes, int, str, str]] = {
     "no form": (b"hello", 400, "bad_form", ""),
     "too large": (form(part("audio", bytes(LIMIT + 1), disposition='; filename="a"')), 413, "too_large", "300,000"),
     "much too large": (form(part("audio", bytes(2_000_000), disposition='; filename="a"')), 413, "too_large", ""),
-    "too long": (form(part("audio", wav(6), disposition='; filename="a.wav"')), 413, "too_long", "hours"),
-    "zero bytes": (form(part("audio", b"", disposition='; filename="a.wav"')), 422, "empty_file", ""),
+    "too long": (form(part("audio", wav(6), disposition='; filename="a.wav"')), 413, "too_long", "6.0 seconds"),
+    "zero bytes": (form(part("audio", b"", disposition='; filename="a.wav"')), 422, "empty_audio", "0 bytes"),
     "only a header": (form(part("audio", wav(0), disposition='; filename="a.wav"')), 422, "empty_audio", ""),
     "text": (form(part("audio", b"plain text\n", disposition='; filename="a.wav"')), 415, "unsupported_media", ""),
     "a zip": (

@@ -22,6 +22,7 @@ class NoiseEngine:
 
     languages = frozenset({"en", "pt"})
     batch_size = 4
+    longest_seconds = 3_600.0
 
     def __init__(self, *scores: float, late: float = 0.0, most: int = 30) -> None:
         self.heard: list[tuple[int, Hints]] = []
@@ -267,7 +268,7 @@ async def test_damaged_audio_is_transcribed_with_a_warning(tmp_path: Path) -> No
     (warning,) = document.warnings
     assert work.written
     assert (warning.code, warning.stage) == ("truncated_or_damaged", StageName.ASR)
-    assert f"{document.duration:.1f} seconds" in warning.message
+    assert f"{document.duration:.1f} of 6.0 seconds" in warning.message
 
 
 async def test_what_is_no_recording_fails(tmp_path: Path) -> None:

@@ -49,10 +49,44 @@ def test_probe_tells_what_a_recording_is(tmp_path: Path) -> None:
 
 
 def test_a_recording_without_a_length_is_read_to_its_end(tmp_path: Path) -> None:
-    """A browser's recording claims no length; its sound is complete all the same."""
+    """A browser's recording claims no length; its sound is complete all the same, and counted without decoding it."""
     path = write(tmp_path / "a.webm", "libopus", options={"live": "1"})
-    assert probe(path).duration is None
+    assert probe(path).duration == pytest.approx(SECONDS, rel=0.01)
+    assert decode_windows(path, 1.0).claimed is None
     assert len(decode(path).samples) / RATE == pytest.approx(SECONDS, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "options"),
+    [
+        ("a.mp3", "libmp3lame", {}),
+        ("a.webm", "libopus", {"live": "1"}),
+        ("a.mka", "aac", {}),
+        ("a.m4a", "aac", {}),
+        ("a.wav", "pcm_s16le", {}),
+    ],
+)
+def test_what_is_too_long_is_refused_by_both(tmp_path: Path, name: str, codec: str, options: dict[str, str]) -> None:
+    """Neither needs a header for it, and what is just short enough is taken."""
+    path = write(tmp_path / name, codec, options=options)
+    assert probe(path, longest=SECONDS * 1.01).duration == pytest.approx(SECONDS, rel=0.01)
+    assert len(list(decode_windows(path, 1.0, longest=SECONDS * 1.01))) in (6, 7)
+    with pytest.raises(Permanent, match=r"^The recording is 6\.. seconds long\. At most 4\.0 seconds") as raised:
+        probe(path, longest=4)
+    assert raised.value.code == "too_long"
+    windows = decode_windows(path, 1.0, longest=4)
+    with pytest.raises(Permanent) as raised:
+        list(windows)
+    assert raised.value.code == "too_long"
+    assert windows.seconds == pytest.approx(4, abs=0.2)
+
+
+def test_two_recordings_in_one_file_count_both(tmp_path: Path) -> None:
+    """The header of the first says nothing about the second."""
+    one = write(tmp_path / "a.mp3", "libmp3lame").read_bytes()
+    path = write_bytes(tmp_path / "b.mp3", one * 3)
+    assert probe(path).duration == pytest.approx(len(decode(path).samples) / RATE, rel=0.01)
+    assert probe(path).duration == pytest.approx(3 * SECONDS, rel=0.02)
 
 
 @pytest.mark.parametrize("size", [0, 0xFFFFFFFF, 10_000_000])
@@ -95,6 +129,31 @@ def test_both_channels_are_heard(tmp_path: Path) -> None:
     assert spectrum[600] > 100 * np.median(spectrum)
 
 
+@pytest.mark.parametrize("gain", [1.0, 0.5, 0.1])
+def test_a_channel_and_its_reverse_do_not_cancel(tmp_path: Path, gain: float) -> None:
+    """Two microphones, one of them with crossed wires, are as loud together as the mean of both."""
+    sound = np.random.default_rng(1).normal(0, 3000, 3 * RATE)
+    path = write_wave(tmp_path / "crossed.wav", np.stack([gain * sound, -sound], axis=1))
+    loudness = np.sqrt(np.mean(np.square(decode(path).samples)))
+    assert loudness == pytest.approx(3000 / 32768 * (1 + gain) / 2, rel=0.05)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 6, 8, 12])
+def test_channels_can_stay_separate(tmp_path: Path, count: int) -> None:
+    """However many there are, each keeps its own sound, whole; and each is in the mix."""
+    time = np.arange(3 * RATE) / RATE
+    tones = [200 * (channel + 1) for channel in range(count)]
+    channels = np.stack([np.sin(2 * np.pi * tone * time) * 8000 for tone in tones], axis=1)
+    path = write_wave(tmp_path / "many.wav", channels)
+    windows = list(decode_windows(path, 0.7, separate=True))
+    assert {window.shape for window in windows[:-1]} == {(count, 11_200)}
+    apart = np.concatenate(windows, axis=1)
+    assert apart.shape == (count, 3 * RATE)
+    assert [int(np.argmax(np.abs(np.fft.rfft(channel))) / 3) for channel in apart] == tones
+    spectrum = np.abs(np.fft.rfft(decode(path).samples))
+    assert spectrum[[3 * tone for tone in tones]].min() > 0.9 * spectrum.max()
+
+
 @pytest.mark.parametrize(
     ("name", "codec"), [("a.aac", "aac"), ("a.mp3", "libmp3lame"), ("a.webm", "libopus"), ("a.m4a", "aac")]
 )
@@ -122,8 +181,8 @@ def test_windows_are_the_recording(tmp_path: Path) -> None:
     path = write(tmp_path / "a.mp3", "libmp3lame", rate=44_100)
     whole = decode(path).samples
     windows = list(decode_windows(path, 0.7))
-    assert np.array_equal(np.concatenate(windows), whole)
-    assert {len(window) for window in windows[:-1]} == {11_200}
+    assert np.array_equal(np.concatenate(windows, axis=1)[0], whole)
+    assert {window.shape for window in windows[:-1]} == {(1, 11_200)}
 
 
 def test_a_stream_that_changes_its_rate_goes_on(tmp_path: Path) -> None:
@@ -149,7 +208,7 @@ PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{sound}\n#EXT-X-ENDLIS
 @pytest.mark.parametrize(
     ("code", "content"),
     [
-        ("empty_file", b""),
+        ("empty_audio", b""),
         ("unsupported_media", b"plain text\n"),
         ("unsupported_media", b"%PDF-1.7\n" + b"x" * 3000),
         ("unsupported_media", b"PK\x03\x04" + bytes(3000)),
@@ -157,7 +216,7 @@ PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{sound}\n#EXT-X-ENDLIS
         ("unsupported_media", np.random.default_rng(1).bytes(50_000)),
         ("empty_audio", b"\x1aE\xdf\xa3\x01"),
         ("empty_audio", b"RIFF\x24\x00\x00\x00WAVE"),
-        ("unsupported_media", b"#!AMR\n" + b"\x7c" * 250),
+        ("damaged", b"#!AMR\n" + b"\x7c" * 250),
     ],
 )
 def test_what_is_no_recording_is_refused(tmp_path: Path, code: str, content: bytes) -> None:
@@ -201,7 +260,7 @@ def test_an_unfinished_m4a_is_refused(tmp_path: Path) -> None:
     content = write(tmp_path / "a.m4a", "aac").read_bytes()
     with pytest.raises(Permanent, match="not complete") as raised:
         probe(write_bytes(tmp_path / "b.m4a", content[: len(content) * 2 // 3]))
-    assert raised.value.code == "unsupported_media"
+    assert raised.value.code == "unreadable_media"
 
 
 def test_a_video_without_sound_is_refused(tmp_path: Path) -> None:
@@ -229,7 +288,7 @@ def test_memory_does_not_grow_with_length(tmp_path: Path) -> None:
     """Two minutes in windows of one second never hold more than a few windows."""
     path = write_wave(tmp_path / "long.wav", np.zeros(120 * 8_000, "<i2"), rate=8_000)
     tracemalloc.start()
-    seconds = sum(len(window) for window in decode_windows(path, 1.0)) / RATE
+    seconds = sum(window.shape[1] for window in decode_windows(path, 1.0)) / RATE
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert seconds == pytest.approx(120)
