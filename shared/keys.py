@@ -17,6 +17,9 @@ WATCH = "vm:watch"
 WORKERS = "vm:workers"
 """Sorted set: `stage/worker` of each live worker, by the time (ms) its registration lapses. Permanent."""
 
+SIGNING = "vm:signing"
+"""String: what gateways without `LINK_SECRET` sign links with. TTL: a day after its last use."""
+
 JANITOR = "vm:janitor"
 """String: the one janitor at work. TTL: the length of its round."""
 
@@ -113,3 +116,8 @@ def lease(task_id: str, stage: StageName) -> str:
 def worker_health(stage: StageName, worker_id: str) -> str:
     """String, arq's health report of one worker. TTL: its interval."""
     return f"vm:worker-health:{stage}/{worker_id}"
+
+
+def rate(caller: str) -> str:
+    """String: when (ms) the caller's allowance of requests is whole again. TTL: until then, a minute at most."""
+    return f"vm:rate:{caller}"

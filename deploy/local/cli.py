@@ -72,6 +72,10 @@ def _parser() -> argparse.ArgumentParser:
     models.add_argument("names", nargs="*", metavar="MODEL")
     models.set_defaults(command=_models)
 
+    key = commands.add_parser("key", help="make an API key")
+    key.add_argument("name", metavar="NAME", help="whose it is; several keys may have one name")
+    key.set_defaults(command=_key)
+
     commands.add_parser("doctor", help="say what this machine lacks").set_defaults(command=_doctor)
     return parser
 
@@ -128,6 +132,12 @@ def _models(arguments: Arguments, environ: Mapping[str, str]) -> int:
             return verify_models(folder, arguments.names)
         case _:
             return list_models(folder)
+
+
+def _key(arguments: Arguments, _: Mapping[str, str]) -> int:
+    from deploy.local.key import make_key
+
+    return make_key(arguments.name)
 
 
 def _doctor(_: Arguments, environ: Mapping[str, str]) -> int:

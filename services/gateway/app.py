@@ -15,6 +15,7 @@ from litestar.datastructures import State
 from litestar.di import Provide
 
 from services.gateway import capabilities, health, streams, tasks
+from services.gateway.access import caller_of
 from services.gateway.cors import cors_config, origins_of, vary
 from services.gateway.openapi import schema_config
 from services.gateway.problems import answer
@@ -50,13 +51,17 @@ def create_app(settings: Settings) -> Litestar:
             health.ready,
             health.metrics,
         ],
-        dependencies={"runtime": Provide(lambda: runtime, sync_to_thread=False)},
+        guards=[runtime.access.guard],
+        dependencies={
+            "runtime": Provide(lambda: runtime, sync_to_thread=False),
+            "caller": Provide(caller_of, sync_to_thread=False),
+        },
         state=State({"runtime": runtime}),
         exception_handlers={Exception: answer},
         lifespan=[lifespan],
         cors_config=cors,
         before_send=[vary] if cors else [],
-        openapi_config=schema_config(version("voxmesh")),
+        openapi_config=schema_config(version("voxmesh"), keys=runtime.access.required),
         request_max_body_size=None,  # an upload's own limit depends on the settings
         logging_config=None,
     )

@@ -3,13 +3,14 @@
 from litestar import Response, get
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from services.gateway.access import OPEN
 from services.gateway.openapi import refusals
 from services.gateway.problems import unavailable
 from services.gateway.runtime import Injected
 from shared.redis import ask_for_life
 
 
-@get("/health/live", media_type="text/plain", summary="Whether the process turns", tags=["operations"])
+@get("/health/live", opt=OPEN, media_type="text/plain", summary="Whether the process turns", tags=["operations"])
 async def live() -> str:
     """Answers as long as the event loop does. Whether Redis is there makes no difference: a restart would not help."""
     return "live\n"
@@ -17,6 +18,7 @@ async def live() -> str:
 
 @get(
     "/health/ready",
+    opt=OPEN,
     media_type="text/plain",
     summary="Whether requests can be taken",
     responses=refusals(503),
@@ -30,7 +32,7 @@ async def ready(runtime: Injected) -> str:
     return "ready\n"
 
 
-@get("/metrics", summary="Metrics in Prometheus' text format", tags=["operations"])
+@get("/metrics", opt=OPEN, summary="Metrics in Prometheus' text format", tags=["operations"])
 async def metrics() -> Response[bytes]:
     """What this process counts."""
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from litestar import Router
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema, Tag
 
+from services.gateway.access import OPEN
 from services.gateway.problems import ProblemBody
+from services.gateway.security import SecureSchema
 
 _DESCRIPTIONS = {
     400: "The form is not as it should be; `code` and `field` say what is wrong.",
@@ -92,15 +94,16 @@ def event_stream() -> dict[int, ResponseSpec]:
     }
 
 
-def schema_config(version: str) -> OpenAPIConfig:
-    """OpenAPI as JSON at /schema. Without the pages that would load scripts from elsewhere."""
+def schema_config(version: str, *, keys: bool) -> OpenAPIConfig:
+    """OpenAPI as JSON at /schema, for anybody. Without the pages that would load scripts from elsewhere. `keys` says
+    whether a key is asked for."""
     return OpenAPIConfig(
         title="voxmesh",
         version=version,
         description="Speech to transcript, translation, entities, topics, summary and insights, streamed.",
-        path="/schema",
         use_handler_docstrings=True,
-        render_plugins=[JsonRenderPlugin(path=("/", "/openapi.json"))],
+        openapi_router=Router("/schema", route_handlers=[], include_in_schema=False, opt=dict(OPEN)),
+        render_plugins=[SecureSchema(keys=keys)],
         tags=[
             Tag("streams", "Watch a task while it is being worked on."),
             Tag("tasks", "Submit a recording, ask how it stands."),

@@ -13,6 +13,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from redis.exceptions import ConnectionError, TimeoutError
 
+from shared import metrics
 from shared.errors import Permanent, Retryable
 
 log = structlog.get_logger(__name__)
@@ -75,6 +76,7 @@ def unavailable(detail: str, *, code: str = "unavailable") -> Problem:
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[ProblemBody]:
     """The response for any exception that leaves a handler."""
     problem = _problem(error)
+    metrics.REQUESTS_REFUSED.labels(problem.code).inc()
     if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("request_failed", path=request.url.path, exc_info=error)
     elif isinstance(error, Disconnected):

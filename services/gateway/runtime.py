@@ -10,6 +10,7 @@ from litestar.di import NamedDependency
 from redis.asyncio import ConnectionPool
 
 from services.gateway import uploads
+from services.gateway.access import Access
 from services.gateway.fleet import Fleet
 from services.gateway.hub import Hub
 from services.gateway.intake import Intake
@@ -29,6 +30,7 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     pool: ConnectionPool
     redis: Redis
+    access: Access
     hub: Hub
     fleet: Fleet
     intake: Intake
@@ -55,6 +57,7 @@ def build(settings: Settings) -> Runtime:
         settings=settings,
         pool=pool,
         redis=redis,
+        access=Access(redis, settings),
         hub=Hub(redis),
         fleet=fleet,
         intake=Intake(redis, scripts, blobs, fleet, settings),
@@ -66,6 +69,7 @@ def build(settings: Settings) -> Runtime:
 async def running(runtime: Runtime) -> AsyncGenerator[None]:
     """The runtime at work for the time of the block, whether or not Redis is there."""
     async with aclosing(runtime.pool), runtime.hub.running(), asyncio.TaskGroup() as group:
+        runtime.access.announce()
         janitor = group.create_task(_keep_house(runtime.janitor), name="janitor")
         try:
             yield

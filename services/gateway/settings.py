@@ -1,9 +1,12 @@
 """What the gateway reads from the environment."""
 
 from pathlib import Path
+from typing import Annotated
+
+import msgspec
 
 from services.gateway.cors import origins_of
-from shared.settings import BaseSettings
+from shared.settings import BaseSettings, Count
 
 
 class Settings(BaseSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,6 +30,16 @@ class Settings(BaseSettings, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     cors_origins: str = ""
     """Comma-separated origins whose pages may use the gateway, such as `https://app.example.com`; `*` for all. Pages of
     the gateway's own origin always may."""
+    api_keys: str = ""
+    """`name:sha256,…`: who is let in, as `voxmesh key NAME` prints it. Without keys everybody is."""
+    api_keys_file: Path | None = None
+    """The same in a file, one on a line, # for remarks. A change counts within a second."""
+    link_secret: str = ""
+    """What stream links are signed with, the same for all gateways. Empty: they share a random one through Redis."""
+    link_seconds: Count = 600
+    """How long a stream link lets somebody open or reopen the stream of its task."""
+    requests_per_minute: Annotated[int, msgspec.Meta(ge=0)] = 600
+    """How many requests a tenant may make, in one go or spread; 0 sets no limit. Each link counts by itself."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -9,6 +9,7 @@ from litestar.params import FromPath, HeaderParameter, QueryParameter
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from services.gateway import frames
+from services.gateway.access import LINK, Caller, CallerInjected
 from services.gateway.hub import Cursor, Hub
 from services.gateway.idempotency import IdempotencyKey
 from services.gateway.openapi import FormOperation, event_stream, refusals
@@ -45,7 +46,7 @@ class EventStream:
         self._task_id = task_id
         self._after = after
         self._ping_seconds = ping_seconds
-        self._headers = _HEADERS | {"X-Task-Id": task_id, "Link": _link(task_id)} | dict(headers or {})
+        self._headers = _HEADERS | {"X-Task-Id": task_id} | dict(headers or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
         cursor = self._hub.open(self._task_id, after=self._after)
@@ -81,23 +82,27 @@ class EventStream:
     tags=["streams"],
 )
 async def submit_and_stream(
-    request: Request[Any, Any, Any], runtime: Injected, idempotency_key: IdempotencyKey = None
+    request: Request[Any, Any, Any],
+    runtime: Injected,
+    caller: CallerInjected,
+    idempotency_key: IdempotencyKey = None,
 ) -> ASGIApp:
     """Takes a recording and streams the events of its task. The header `X-Task-Id` names the task: a client that
     loses the stream goes on with the GET of the same path. The task goes on, whether or not anybody watches."""
-    accepted = await runtime.intake.submit(request, key=idempotency_key)
-    ping_seconds = runtime.settings.ping_seconds
-    return EventStream(runtime.hub, accepted.task_id, after=0, ping_seconds=ping_seconds, headers=accepted.headers)
+    accepted = await runtime.intake.submit(request, key=idempotency_key, owner=caller.owner)
+    return await _stream(runtime, accepted.task_id, caller, headers=accepted.headers)
 
 
 @get(
     "/audio/process-stream-realtime",
+    opt=LINK,
     summary="Watch a task",
     responses=event_stream() | refusals(400, 404, 503),
     tags=["streams"],
 )
 async def stream(
     runtime: Injected,
+    caller: CallerInjected,
     task_id: Annotated[str, QueryParameter(description="The task to watch.")] = "",
     last_event_id: LastEventId = None,
 ) -> ASGIApp:
@@ -108,11 +113,12 @@ async def stream(
         raise Problem(
             400, "task_id_missing", "Say which task to watch: ?task_id=… To submit a recording, POST it to this path."
         )
-    return await _watch(runtime, task_id, last_event_id)
+    return await _watch(runtime, task_id, caller, last_event_id)
 
 
 @get(
     "/audio/tasks/{task_id:str}/events",
+    opt=LINK,
     summary="The events of a task",
     responses=event_stream() | refusals(404, 503),
     tags=["streams"],
@@ -120,20 +126,35 @@ async def stream(
 async def task_events(
     task_id: FromPath[str],
     runtime: Injected,
+    caller: CallerInjected,
     last_event_id: LastEventId = None,
 ) -> ASGIApp:
     """The same stream under the task's own path."""
-    return await _watch(runtime, task_id, last_event_id)
+    return await _watch(runtime, task_id, caller, last_event_id)
 
 
-async def _watch(runtime: Runtime, task_id: str, last_event_id: str | None) -> ASGIApp:
-    task = await find(runtime, task_id)
+async def _watch(runtime: Runtime, task_id: str, caller: Caller, last_event_id: str | None) -> ASGIApp:
+    task = await find(runtime, task_id, caller)
     after = frames.position(last_event_id)
     if task.state.terminal and 0 < after == task.last_event:
         return _nothing_more
     if after > task.last_event:  # no event of this task: better all of them again than none
         after = 0
-    return EventStream(runtime.hub, task_id, after=after, ping_seconds=runtime.settings.ping_seconds)
+    return await _stream(runtime, task_id, caller, after=after)
+
+
+async def _stream(
+    runtime: Runtime, task_id: str, caller: Caller, *, after: int = 0, headers: Mapping[str, str] | None = None
+) -> EventStream:
+    links = await links_of(runtime, task_id, caller)
+    named = {"Link": f'<{links.self}>; rel="self", <{links.stream}>; rel="alternate"'}
+    return EventStream(
+        runtime.hub,
+        task_id,
+        after=after,
+        ping_seconds=runtime.settings.ping_seconds,
+        headers=named | dict(headers or {}),
+    )
 
 
 async def _nothing_more(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - ASGI
@@ -155,8 +176,3 @@ async def _send(send: Send, data: bytes) -> None:
 
 def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-
-
-def _link(task_id: str) -> str:
-    links = links_of(task_id)
-    return f'<{links.self}>; rel="self", <{links.stream}>; rel="alternate"'

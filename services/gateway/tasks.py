@@ -7,6 +7,7 @@ import msgspec
 from litestar import Request, Response, get, post
 from litestar.params import FromPath
 
+from services.gateway.access import Caller, CallerInjected
 from services.gateway.idempotency import IdempotencyKey
 from services.gateway.openapi import FormOperation, refusals
 from services.gateway.problems import Problem
@@ -17,7 +18,8 @@ from shared.redis import answered
 
 
 class Links(msgspec.Struct, frozen=True):
-    """Paths on this server."""
+    """Paths on this server. Where keys are asked for, those of streams let their task be watched without one, for some
+    minutes."""
 
     self: str
     events: str
@@ -47,16 +49,19 @@ class TaskState(msgspec.Struct, frozen=True, kw_only=True):
     links: Links
 
 
-def links_of(task_id: str) -> Links:
-    """Where a client finds what belongs to the task."""
-    path = f"/audio/tasks/{task_id}"
-    return Links(self=path, events=f"{path}/events", stream=f"/audio/process-stream-realtime?task_id={task_id}")
+async def links_of(runtime: Runtime, task_id: str, caller: Caller) -> Links:
+    """Where the caller finds what belongs to the task."""
+    path, stream = f"/audio/tasks/{task_id}", f"/audio/process-stream-realtime?task_id={task_id}"
+    token = await runtime.access.token(task_id, caller)
+    if token is None:
+        return Links(self=path, events=f"{path}/events", stream=stream)
+    return Links(self=path, events=f"{path}/events?token={token}", stream=f"{stream}&token={token}")
 
 
-async def find(runtime: Runtime, task_id: str) -> tasks.Task:
-    """The task. Raises `Problem` with 404 when there is none."""
+async def find(runtime: Runtime, task_id: str, caller: Caller) -> tasks.Task:
+    """The task. Raises `Problem` with 404 when there is none that the caller may see."""
     task = await answered(runtime.hub.backlog.task(task_id))
-    if task is None:
+    if task is None or not caller.sees(task):
         raise Problem(404, "no_such_task", "There is no task by this id, or it has expired.")
     return task
 
@@ -70,20 +75,23 @@ async def find(runtime: Runtime, task_id: str) -> tasks.Task:
     tags=["tasks"],
 )
 async def submit_task(
-    request: Request[Any, Any, Any], runtime: Injected, idempotency_key: IdempotencyKey = None
+    request: Request[Any, Any, Any],
+    runtime: Injected,
+    caller: CallerInjected,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[Submitted]:
     """Takes a recording and answers with the id of its task as soon as the recording is stored."""
-    accepted = await runtime.intake.submit(request, key=idempotency_key)
-    links = links_of(accepted.task_id)
+    accepted = await runtime.intake.submit(request, key=idempotency_key, owner=caller.owner)
+    links = await links_of(runtime, accepted.task_id, caller)
     return Response(
         Submitted(accepted.task_id, accepted.state, links), headers=accepted.headers | {"Location": links.self}
     )
 
 
 @get("/audio/tasks/{task_id:str}", summary="How a task stands", responses=refusals(404, 503), tags=["tasks"])
-async def task_state(task_id: FromPath[str], runtime: Injected) -> TaskState:
+async def task_state(task_id: FromPath[str], runtime: Injected, caller: CallerInjected) -> TaskState:
     """State, step and progress of a task; when it has failed, why."""
-    task = await find(runtime, task_id)
+    task = await find(runtime, task_id, caller)
     return TaskState(
         task_id=task.task_id,
         state=task.state,
@@ -94,5 +102,5 @@ async def task_state(task_id: FromPath[str], runtime: Injected) -> TaskState:
         created=task.created,
         finished=task.finished,
         error=task.error,
-        links=links_of(task_id),
+        links=await links_of(runtime, task_id, caller),
     )

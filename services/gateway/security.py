@@ -1,0 +1,62 @@
+"""What `/schema` says about keys and links where keys are asked for: which operation takes what, and how it refuses.
+
+It is derived from what each handler says to the guard, so that the document cannot differ from what happens.
+"""
+
+from typing import Any
+
+from litestar import Litestar, Request
+from litestar.openapi.plugins import JsonRenderPlugin
+
+_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, as `Authorization: Bearer …`."},
+    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An API key."},
+    "link": {
+        "type": "apiKey",
+        "in": "query",
+        "name": "token",
+        "description": "What a task's links carry in place of a key, for a browser's EventSource. For one task and for "
+        "some minutes; for several tasks, give it as often.",
+    },
+}
+_REFUSALS = {
+    "401": "No key was given, or the time of the link is over.",
+    "403": "The key is unknown, or the link is not one of ours.",
+    "429": "A limit of this key is reached; `Retry-After` says when to come back.",
+}
+
+
+class SecureSchema(JsonRenderPlugin):
+    """OpenAPI as JSON; with keys, it says so."""
+
+    def __init__(self, *, keys: bool) -> None:
+        super().__init__(path=("/", "/openapi.json"))
+        self._keys = keys
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        """The document. Litestar keeps it between requests; doing this again changes nothing."""
+        if self._keys:
+            openapi_schema.setdefault("components", {})["securitySchemes"] = _SCHEMES
+            for operation, door in _operations(request.app, openapi_schema):
+                if door == "open":
+                    continue
+                names = ["bearer", "key", "link"] if door == "link" else ["bearer", "key"]
+                operation["security"] = [{name: []} for name in names]
+                operation["responses"] |= {status: _refusal(text) for status, text in _REFUSALS.items()}
+        return super().render(request, openapi_schema)  # pyright: ignore[reportUnknownMemberType] - its request is open
+
+
+def _operations(app: Litestar, document: dict[str, Any]) -> list[tuple[dict[str, Any], str | None]]:
+    """Each operation of the document, and what its handler says to the guard."""
+    return [
+        (document["paths"][route.path_format][method.lower()], handler.opt.get("access"))
+        for route in app.routes
+        for handler in getattr(route, "route_handlers", ())
+        if handler.resolve_include_in_schema()
+        for method in handler.http_methods
+    ]
+
+
+def _refusal(description: str) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/ProblemBody"}
+    return {"description": description, "content": {"application/problem+json": {"schema": schema}}}
