@@ -5,40 +5,26 @@ Nothing the client says decides about a path, and memory does not grow with the 
 
 import asyncio
 import hashlib
-import re
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from io import FileIO
 from pathlib import Path
-from typing import Any, cast
-from urllib.parse import unquote
+from typing import Any
 
 import msgspec
 from litestar import Request
-from multipart import (
-    MultipartError,
-    MultipartSegment,
-    PushMultipartParser,
-    parse_options_header,  # pyright: ignore[reportUnknownVariableType] - it has no annotations
-)
+from multipart import MultipartError, MultipartSegment, PushMultipartParser
 
-from services.gateway.problems import Disconnected, Problem, unavailable
+from services.gateway.formdata import SLACK_BYTES, TextFields, announced, body_of, damaged, file_name_of, parser_of
+from services.gateway.problems import Problem, unavailable
 
 FILE_FIELD = "audio"
 
-_FIELD_BYTES = 16 << 10
-_PARTS = 64
-_HEADER_BYTES = 16 << 10
-_SLACK_BYTES = 1 << 20
-"""A body may be larger than its file by this much: boundaries, headers and text fields."""
 _WRITE_BYTES = 1 << 20
 """Written at a time, on a thread: a slow disk must not hold up other clients' streams."""
-_NAME_CHARACTERS = 255
 _STALE_SECONDS = 86_400.0
-
-_EXTENDED_NAME = re.compile(r";\s*filename\*\s*=\s*([\w-]+)'[^']*'([^;\s]+)")
 
 
 class Upload(msgspec.Struct, frozen=True):
@@ -66,22 +52,22 @@ async def received(
     `fields` are the names of text fields that are known, `limit` is the most bytes that the file may have. Raises
     `Problem` with 400 or 413, and `Disconnected`.
     """
-    boundary = _boundary(request)
-    if int(request.headers.get("content-length") or 0) > limit + _SLACK_BYTES:
+    parser = parser_of(request, field=FILE_FIELD)
+    if announced(request) > limit + SLACK_BYTES:
         raise _too_large(limit)
     path = spool_dir / f"upload-{uuid.uuid4().hex}"
-    parser = PushMultipartParser(boundary, max_segment_count=_PARTS, max_header_size=_HEADER_BYTES)
+    text = TextFields(fields, place=f"The recording goes into '{FILE_FIELD}'")
     try:
         try:
             with await asyncio.to_thread(FileIO, path, "xb") as file:
-                reader = _Reader(parser, file, fields=fields, limit=limit)
-                async for chunk in _body(request):
+                reader = _Reader(parser, file, fields=text, limit=limit)
+                async for chunk in body_of(request):
                     if reader.feed(chunk) >= _WRITE_BYTES:
                         await asyncio.to_thread(reader.write)
                 await asyncio.to_thread(reader.write)
-                form = Form(reader.fields, Upload(path, reader.close(), reader.digest))
+                form = Form(text.values, Upload(path, reader.close(), reader.digest))
         except MultipartError as error:
-            raise Problem(400, "bad_form", "The form is damaged or incomplete.") from error
+            raise damaged() from error
         except OSError as error:
             detail = "The recording cannot be stored at the moment. Please try again later."
             raise unavailable(detail, code="storage_unavailable") from error
@@ -102,19 +88,17 @@ def sweep(spool_dir: Path) -> None:
 class _Reader:
     """Sorts the parts of a form into text fields and the file."""
 
-    def __init__(self, parser: PushMultipartParser, file: FileIO, *, fields: frozenset[str], limit: int) -> None:
-        self.fields: dict[str, str] = {}
+    def __init__(self, parser: PushMultipartParser, file: FileIO, *, fields: TextFields, limit: int) -> None:
         self._parser = parser
         self._file = file
-        self._known = fields
+        self._fields = fields
         self._limit = limit
         self._received = 0
         self._size = 0
         self._name: str | None = None
-        self._field: str | None = None
+        self._in_file = False
         self._pending: list[bytes] = []
         self._hash = hashlib.sha256()
-        self._text = bytearray()
 
     @property
     def digest(self) -> str:
@@ -124,14 +108,16 @@ class _Reader:
     def feed(self, chunk: bytes) -> int:
         """Take in the next piece of the body. Answers how many bytes wait to be written."""
         self._received += len(chunk)
-        if self._received > self._limit + _SLACK_BYTES:
+        if self._received > self._limit + SLACK_BYTES:
             raise _too_large(self._limit)
         for event in self._parser.parse(chunk):
             match event:
                 case MultipartSegment():
                     self._begin(event)
+                case None if self._in_file:
+                    self._in_file = False
                 case None:
-                    self._end()
+                    self._fields.end()
                 case _:
                     self._take(bytes(event))
         return sum(map(len, self._pending))
@@ -148,7 +134,7 @@ class _Reader:
         """The name of the file, now that the form is whole. Raises `Problem` when there was none."""
         self._parser.close()
         if self._name is not None and (self._size or self._name):
-            return self._name[:_NAME_CHARACTERS]
+            return self._name
         raise Problem(
             400,
             "audio_missing",
@@ -157,14 +143,13 @@ class _Reader:
         )
 
     def _begin(self, part: MultipartSegment) -> None:
-        name, file_name = part.name or "", _file_name(part)
-        if name == FILE_FIELD and (file_name is not None or part.content_type not in (None, "text/plain")):
+        name, file_name = part.name or "", file_name_of(part)
+        self._in_file = name == FILE_FIELD and (file_name is not None or part.content_type not in (None, "text/plain"))
+        if self._in_file:
             if self._name is not None:
                 raise Problem(400, "audio_twice", "Send one file in 'audio' at a time.", field=FILE_FIELD)
-            self._name, self._field = file_name or "", None
-            return
-        shown = name[:100]
-        if name == FILE_FIELD:
+            self._name = file_name or ""
+        elif name == FILE_FIELD:
             raise Problem(
                 400,
                 "audio_not_a_file",
@@ -172,71 +157,20 @@ class _Reader:
                 "-F audio=@recording.wav",
                 field=FILE_FIELD,
             )
-        if name not in self._known:
-            raise Problem(
-                400,
-                "unknown_field",
-                f"There is no field '{shown}'. The recording goes into 'audio'; other fields are: "
-                f"{', '.join(sorted(self._known))}.",
-                field=shown,
-            )
-        if name in self.fields:
-            raise Problem(400, "field_twice", f"The field '{shown}' was sent more than once.", field=shown)
-        self._field = name
-        self._text.clear()
+        else:
+            self._fields.begin(name)
 
     def _take(self, data: bytes) -> None:
-        if self._field is None:
-            self._size += len(data)
-            if self._size > self._limit:
-                raise _too_large(self._limit)
-            self._pending.append(data)
+        if not self._in_file:
+            self._fields.take(data)
             return
-        self._text += data
-        if len(self._text) > _FIELD_BYTES:
-            raise Problem(400, "field_too_long", f"The field '{self._field}' is too long.", field=self._field)
-
-    def _end(self) -> None:
-        if self._field is None:
-            return
-        try:
-            self.fields[self._field] = self._text.decode()
-        except UnicodeDecodeError as error:
-            detail = f"The field '{self._field}' is not UTF-8 text."
-            raise Problem(400, "bad_field", detail, field=self._field) from error
-
-
-def _boundary(request: Request[Any, Any, Any]) -> str:
-    header = request.headers.get("content-type", "")
-    kind, options = cast("tuple[str, dict[str, str]]", parse_options_header(header))
-    if kind != "multipart/form-data" or not options.get("boundary"):
-        raise Problem(400, "not_a_form", "Send the request as multipart/form-data, with the file in the field 'audio'.")
-    return options["boundary"]
-
-
-def _file_name(part: MultipartSegment) -> str | None:
-    """The file name of a part, also when it comes only in the form of RFC 5987; None for a text field."""
-    extended = _EXTENDED_NAME.search(cast("str", part["Content-Disposition"]))
-    if extended is None:
-        return part.filename
-    try:
-        return unquote(extended[2], encoding=extended[1], errors="replace")
-    except LookupError:
-        return part.filename or extended[2]
+        self._size += len(data)
+        if self._size > self._limit:
+            raise _too_large(self._limit)
+        self._pending.append(data)
 
 
 def _too_large(limit: int) -> Problem:
     return Problem(
         413, "too_large", f"The recording is too large. At most {limit:,} bytes are taken.", field=FILE_FIELD
     )
-
-
-async def _body(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
-    while True:
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise Disconnected
-        if message["type"] == "http.request":
-            yield message["body"]
-            if not message["more_body"]:
-                return

@@ -1,0 +1,113 @@
+"""Multipart forms as they arrive: where their parts begin, and the small text fields among them."""
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any, cast
+from urllib.parse import unquote
+
+from litestar import Request
+from multipart import (
+    MultipartSegment,
+    PushMultipartParser,
+    parse_options_header,  # pyright: ignore[reportUnknownVariableType] - it has no annotations
+)
+
+from services.gateway.problems import Disconnected, Problem
+
+SLACK_BYTES = 1 << 20
+"""A body may be larger than what it carries by this much: boundaries, headers and text fields."""
+
+_FIELD_BYTES = 16 << 10
+_PARTS = 64
+_HEADER_BYTES = 16 << 10
+_NAME_CHARACTERS = 255
+
+_EXTENDED_NAME = re.compile(r";\s*filename\*\s*=\s*([\w-]+)'[^']*'([^;\s]+)")
+
+
+class TextFields:
+    """The text fields of a form. `known` are their names; `place` says where the rest goes, for who errs."""
+
+    def __init__(self, known: frozenset[str], *, place: str) -> None:
+        self.values: dict[str, str] = {}
+        self._known = known
+        self._place = place
+        self._field = ""
+        self._text = bytearray()
+
+    def begin(self, name: str) -> None:
+        """The part of this name begins. Raises `Problem` for one that is not known, or was there before."""
+        shown = name[:100]
+        if name not in self._known:
+            raise Problem(
+                400,
+                "unknown_field",
+                f"There is no field '{shown}'. {self._place}; other fields are: {', '.join(sorted(self._known))}.",
+                field=shown,
+            )
+        if name in self.values:
+            raise Problem(400, "field_twice", f"The field '{shown}' was sent more than once.", field=shown)
+        self._field = name
+        self._text.clear()
+
+    def take(self, data: bytes) -> None:
+        """More of it. Raises `Problem` when it gets too long."""
+        self._text += data
+        if len(self._text) > _FIELD_BYTES:
+            raise Problem(400, "field_too_long", f"The field '{self._field}' is too long.", field=self._field)
+
+    def end(self) -> None:
+        """It is whole. Raises `Problem` when it is no text."""
+        self.values[self._field] = decoded(self._text, field=self._field)
+
+
+def decoded(data: bytes | bytearray, *, field: str) -> str:
+    """The text of a field. Raises `Problem` when it is none."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise Problem(400, "bad_field", f"The field '{field}' is not UTF-8 text.", field=field) from error
+
+
+def parser_of(request: Request[Any, Any, Any], *, field: str) -> PushMultipartParser:
+    """What takes the body apart. Raises `Problem` when it is no form; `field` is the one that it must have."""
+    header = request.headers.get("content-type", "")
+    kind, options = cast("tuple[str, dict[str, str]]", parse_options_header(header))
+    if kind != "multipart/form-data" or not options.get("boundary"):
+        detail = f"Send the request as multipart/form-data, with the field '{field}': with curl, -F {field}=…"
+        raise Problem(400, "not_a_form", detail)
+    return PushMultipartParser(options["boundary"], max_segment_count=_PARTS, max_header_size=_HEADER_BYTES)
+
+
+def announced(request: Request[Any, Any, Any]) -> int:
+    """How many bytes the body will have, as far as the client says."""
+    return int(request.headers.get("content-length") or 0)
+
+
+async def body_of(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
+    """The body in the pieces in which it comes. Raises `Disconnected` when it does not come whole."""
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        if message["type"] == "http.request":
+            yield message["body"]
+            if not message["more_body"]:
+                return
+
+
+def file_name_of(part: MultipartSegment) -> str | None:
+    """The file name of a part, also when it comes only in the form of RFC 5987; None for a text field."""
+    name = part.filename
+    extended = _EXTENDED_NAME.search(cast("str", part["Content-Disposition"]))
+    if extended is not None:
+        try:
+            name = unquote(extended[2], encoding=extended[1], errors="replace")
+        except LookupError:
+            name = name or extended[2]
+    return name if name is None else name[:_NAME_CHARACTERS]
+
+
+def damaged() -> Problem:
+    """The refusal of a body in which parts or their ends are missing."""
+    return Problem(400, "bad_form", "The form is damaged or incomplete.")
