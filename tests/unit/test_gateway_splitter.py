@@ -14,7 +14,7 @@ CHARACTERS = st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from
 TEXTS = st.one_of(
     st.text(CHARACTERS),
     st.lists(st.sampled_from(WORDS)).map("".join),
-    st.builds(lambda text, times: text * times, st.text(CHARACTERS, min_size=1, max_size=7), st.integers(300, 900)),
+    st.builds(str.__mul__, st.text(CHARACTERS, min_size=1, max_size=7), st.integers(300, 900)),
 )
 
 
