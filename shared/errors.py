@@ -3,7 +3,7 @@
 `services.gateway.problems` maps them to HTTP; `shared.runner` maps them to the end of a task or to another attempt.
 """
 
-from shared.messages import State
+from shared.messages import Failure, State
 
 
 class MeshError(Exception):
@@ -65,6 +65,14 @@ class DeadlineExceeded(MeshError, TimeoutError):
 
     def __init__(self, message: str) -> None:
         super().__init__("deadline_exceeded", message)
+
+
+class TaskFailed(MeshError):
+    """The task of a direct call has ended without a result. `retryable` says whether the same call may go better."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.code, failure.message)
+        self.retryable = failure.retryable
 
 
 class Superseded(Exception):

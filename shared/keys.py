@@ -93,6 +93,11 @@ def wake(stage: StageName) -> str:
     return f"vm:wake:{stage}"
 
 
+def reply(caller: str) -> str:
+    """Pub/sub channel: ids of tasks that have something new for who called them directly. Losing one costs a look."""
+    return f"vm:reply:{caller}"
+
+
 def job_id(task_id: str, stage: StageName) -> str:
     """arq's id of the stage's job: one per task and stage, so that enqueueing twice is harmless."""
     return f"{task_id}:{stage}"

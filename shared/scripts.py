@@ -20,7 +20,7 @@ from shared.submission import KeyReused, Submission
 
 _SOURCES = {
     name: files("shared").joinpath("lua", f"{name}.lua").read_bytes()
-    for name in ("submit", "take", "claim", "commit", "renew", "release", "finish", "close")
+    for name in ("submit", "take", "claim", "commit", "renew", "release", "finish", "close", "discard")
 }
 
 
@@ -104,6 +104,7 @@ class Scripts:
                 "duration": str(submission.duration),
                 "owner": owner,
                 "body": once.body if once else "",
+                "reply": submission.reply,
                 "stage": stage,
                 "job_id": keys.job_id(task_id, stage),
                 "wake": keys.wake(stage),
@@ -214,6 +215,13 @@ class Scripts:
             request |= {"stage": stage, "token": token}
         reply = await self._call("close", [keys.task(task_id), keys.events(task_id), keys.WATCH], request)
         return reply[0].decode()
+
+    async def discard(self, task_id: str, stage: StageName) -> None:
+        """Remove a task whose whole route is `stage`, and all that belongs to it."""
+        names = [keys.WATCH, keys.queue(stage), keys.task(task_id), keys.events(task_id), keys.result(task_id)]
+        names += [keys.out(task_id, keys.SOURCE), keys.out(task_id, stage)]
+        names += [keys.job(task_id, stage), keys.lease(task_id, stage)]
+        await self._call("discard", names, {"task_id": task_id, "job_id": keys.job_id(task_id, stage)})
 
     async def _call(self, name: str, names: Sequence[str], request: dict[str, Any], *binary: bytes) -> Any:
         request |= {"ttl_ms": self._limits.ttl_ms, "wait_ms": self._limits.wait_ms}

@@ -31,6 +31,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     owner: str = ""
     """Whose task it is; empty where nobody is told apart."""
     once: Once | None = None
+    reply: str = ""
+    """Channel on which the caller of a direct call hears of new records and of the end. Such a task is on no list."""
 
 
 class KeyReused(Exception):

@@ -25,6 +25,8 @@ redis.call('XADD', events, count .. '-0', 'event', event)
 redis.call('PUBLISH', request.channel, '{"id":"' .. count .. '-0",' .. string.sub(event, 2))
 redis.call('HSET', task, 'state', request.state, 'step', request.state, 'finished', now, 'error', request.error)
 redis.call('ZREM', watch, request.task_id)
+local reply = redis.call('HGET', task, 'reply')
+if reply then redis.call('PUBLISH', reply, 'record:' .. request.task_id) end
 redis.call('PEXPIRE', task, request.ttl_ms)
 redis.call('PEXPIRE', events, request.ttl_ms)
 return {'OK'}

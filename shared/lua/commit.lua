@@ -11,7 +11,7 @@ local records = #ARGV - 2
 local stage = request.stage
 
 local fields = redis.call('HMGET', task, 'state', 'fence:' .. stage, 'turn', 'published:' .. stage,
-  'ended:' .. request.before, 'events')
+  'ended:' .. request.before, 'events', 'reply')
 local state = fields[1]
 if not state then return {'GONE'} end
 if fields[2] ~= tostring(request.token) then return {'SUPERSEDED'} end
@@ -72,6 +72,8 @@ if request.next then
     redis.call('PUBLISH', request.next.wake, 'record:' .. request.task_id)
   end
 end
+
+if fields[7] and (records > 0 or request.ends) then redis.call('PUBLISH', fields[7], 'record:' .. request.task_id) end
 
 redis.call('PEXPIRE', task, request.ttl_ms)
 redis.call('PEXPIRE', events, request.ttl_ms)

@@ -23,7 +23,6 @@ redis.call('HSET', task,
   'route', request.route, 'options', request.options, 'blob', request.blob, 'name', request.name,
   'duration', request.duration, 'owner', request.owner, 'queued:' .. request.stage, now)
 redis.call('PEXPIRE', task, request.ttl_ms)
-redis.call('SET', tombstone, request.owner, 'PX', request.ttl_ms + request.tombstone_ms)
 
 local records = #ARGV - 2
 for number = 1, records do
@@ -34,15 +33,20 @@ if records > 0 then
   redis.call('PEXPIRE', source, request.ttl_ms)
 end
 
--- The list: each place is later than the one before, so that it can serve as a cursor. For each task that comes in, up to
--- eight that have expired go out.
-local place = time[1] * 1000000 + time[2]
-local newest = redis.call('ZREVRANGE', list, 0, 0, 'WITHSCORES')
-if newest[2] then place = math.max(place, tonumber(newest[2]) + 1) end
-redis.call('ZADD', list, place, request.task_id)
-redis.call('PEXPIRE', list, request.ttl_ms + request.tombstone_ms)
-for _, old in ipairs(redis.call('ZRANGEBYSCORE', list, '-inf', place - request.ttl_ms * 1000, 'LIMIT', 0, 8)) do
-  if redis.call('EXISTS', string.format(request.task_key, old)) == 0 then redis.call('ZREM', list, old) end
+if request.reply ~= '' then
+  redis.call('HSET', task, 'reply', request.reply) -- a direct call: nobody but its caller knows of it
+else
+  redis.call('SET', tombstone, request.owner, 'PX', request.ttl_ms + request.tombstone_ms)
+  -- The list: each place is later than the one before, so that it can serve as a cursor. For each task that comes in, up to
+  -- eight that have expired go out.
+  local place = time[1] * 1000000 + time[2]
+  local newest = redis.call('ZREVRANGE', list, 0, 0, 'WITHSCORES')
+  if newest[2] then place = math.max(place, tonumber(newest[2]) + 1) end
+  redis.call('ZADD', list, place, request.task_id)
+  redis.call('PEXPIRE', list, request.ttl_ms + request.tombstone_ms)
+  for _, old in ipairs(redis.call('ZRANGEBYSCORE', list, '-inf', place - request.ttl_ms * 1000, 'LIMIT', 0, 8)) do
+    if redis.call('EXISTS', string.format(request.task_key, old)) == 0 then redis.call('ZREM', list, old) end
+  end
 end
 
 redis.call('ZADD', watch, now + request.wait_ms, request.task_id)
