@@ -37,7 +37,7 @@ T = TypeVar("T")
 Source = Sequence[Segment | str] | Path
 """What a stage is given: sentences, in order, or (asr) a recording."""
 
-_CONNECTIONS = 8
+CONNECTIONS = 8
 """Commands at a time, for all calls of a `Mesh` together."""
 _READ_AT_ONCE = 64
 _LOOK_SECONDS = 1.0
@@ -123,7 +123,7 @@ class Mesh:
         self._scripts = Scripts(self._redis, limits)
         self._channel = keys.reply(uuid.uuid4().hex)
         self._wakeups = Wakeups(self._redis, self._channel)
-        self._turns = asyncio.Semaphore(_CONNECTIONS)
+        self._turns = asyncio.Semaphore(CONNECTIONS)
         self._tasks = asyncio.TaskGroup()
         self._resources = AsyncExitStack()
 
