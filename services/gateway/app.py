@@ -14,7 +14,7 @@ from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
 
-from services.gateway import capabilities, health, streams, tasks
+from services.gateway import capabilities, health, results, streams, tasks
 from services.gateway.access import caller_of
 from services.gateway.cors import cors_config, origins_of, vary
 from services.gateway.openapi import schema_config
@@ -47,6 +47,7 @@ def create_app(settings: Settings) -> Litestar:
             tasks.submit_task,
             tasks.task_state,
             capabilities.capabilities,
+            results.task_result,
             health.live,
             health.ready,
             health.metrics,

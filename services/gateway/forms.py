@@ -25,7 +25,7 @@ FIELDS = frozenset(
     )
 )
 
-_TRUE, _FALSE = ("true", "1", "on", "yes"), ("false", "0", "off", "no")
+TRUE, FALSE = ("true", "1", "on", "yes"), ("false", "0", "off", "no")
 MOST_LABELS, MOST_LABEL_CHARACTERS, MOST_TEXT_CHARACTERS = 50, 100, 2_000
 
 
@@ -56,9 +56,9 @@ def _boolean(given: Mapping[str, str], name: str, *, default: bool) -> bool:
     if name not in given:
         return default
     value = given[name].lower()
-    if value not in _TRUE + _FALSE:
+    if value not in TRUE + FALSE:
         raise _refusal(name, "must be true or false (1/0, on/off and yes/no are understood, too)")
-    return value in _TRUE
+    return value in TRUE
 
 
 def _language(given: Mapping[str, str], name: str) -> str | None:

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from litestar import Router
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema, Tag
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, OpenAPIType, Operation, RequestBody, Schema, Tag
 
 from services.gateway.access import OPEN
 from services.gateway.problems import ProblemBody
@@ -16,6 +16,7 @@ _DESCRIPTIONS = {
     400: "The form is not as it should be; `code` and `field` say what is wrong.",
     404: "There is no such task.",
     409: "This is not how things stand; `code` says what is in the way.",
+    410: "It has expired.",
     413: "The recording is too large or too long.",
     415: "The file is no recording.",
     422: "The file holds no sound.",
@@ -30,6 +31,15 @@ def _text(description: str) -> Schema:
 def _flag(description: str, *, default: bool = False) -> Schema:
     return Schema(type=OpenAPIType.BOOLEAN, description=description, default=default)
 
+
+RESULT_TYPES = {
+    "json": "application/json",
+    "txt": "text/plain",
+    "srt": "application/x-subrip; charset=utf-8",
+    "vtt": "text/vtt",
+    "tsv": "text/tab-separated-values",
+}
+"""Content types of a result by its format. (To `text/…`, Litestar adds the charset.)"""
 
 _FORM = Schema(
     type=OpenAPIType.OBJECT,
@@ -66,6 +76,16 @@ class FormOperation(Operation):
 
     def __post_init__(self) -> None:
         self.request_body = RequestBody(required=True, content={"multipart/form-data": OpenAPIMediaType(schema=_FORM)})
+
+
+@dataclass
+class ResultOperation(Operation):
+    """An operation that answers in several formats: the media types of `RESULT_TYPES`."""
+
+    def __post_init__(self) -> None:
+        content = {kind.partition(";")[0]: OpenAPIMediaType(schema=_text("")) for kind in RESULT_TYPES.values()}
+        content["application/json"] = OpenAPIMediaType(schema=Schema(type=OpenAPIType.OBJECT))
+        self.responses = (self.responses or {}) | {"200": OpenAPIResponse(description="The result.", content=content)}
 
 
 def refusals(*statuses: int) -> dict[int, ResponseSpec]:

@@ -15,6 +15,7 @@ from redis.exceptions import ConnectionError, TimeoutError
 
 from shared import metrics
 from shared.errors import Permanent, Retryable
+from shared.messages import Failure
 
 log = structlog.get_logger(__name__)
 
@@ -26,8 +27,8 @@ _PERMANENT = {"unsupported_media": 415, "too_long": 413}
 
 
 class Problem(Exception):
-    """A refusal. `detail` is for a person and says what to do; `field` names the form field at fault, and `offered` is
-    what it could be instead."""
+    """A refusal. `detail` is for a person and says what to do; `field` names the field at fault, `offered` is what it
+    could be instead, and `failure` is why a task ended that has no result."""
 
     def __init__(
         self,
@@ -38,6 +39,7 @@ class Problem(Exception):
         field: str | None = None,
         offered: Sequence[str] = (),
         headers: dict[str, str] | None = None,
+        failure: Failure | None = None,
     ) -> None:
         super().__init__(code)
         self.status = status
@@ -46,6 +48,7 @@ class Problem(Exception):
         self.field = field
         self.offered = tuple(offered)
         self.headers = headers or {}
+        self.failure = failure
 
 
 class Disconnected(Problem):
@@ -65,6 +68,7 @@ class ProblemBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     instance: str
     field: str | None = None
     offered: tuple[str, ...] = ()
+    error: Failure | None = None
     type: str = msgspec.field(default_factory=lambda: "about:blank")
 
 
@@ -91,6 +95,7 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Proble
         instance=request.url.path,
         field=problem.field,
         offered=problem.offered,
+        error=problem.failure,
     )
     return Response(
         body,
