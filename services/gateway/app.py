@@ -17,6 +17,7 @@ from litestar.di import Provide
 from services.gateway import capabilities, health, results, streams, tasks
 from services.gateway.access import caller_of
 from services.gateway.cors import cors_config, origins_of, vary
+from services.gateway.limits import raise_file_limit
 from services.gateway.openapi import schema_config
 from services.gateway.problems import answer
 from services.gateway.runtime import build, running
@@ -99,6 +100,7 @@ def main() -> None:
     try:
         settings = load(Settings, os.environ)
         logs.configure(settings, service="gateway")
+        raise_file_limit()
         server = Server(settings)
     except SettingsError as error:
         sys.stderr.write(f"{error.message}\n")

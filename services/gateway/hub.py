@@ -222,9 +222,9 @@ class Hub:
             self._change.clear()
             changed, self._changed = self._changed, set()
             async with asyncio.timeout(DEAF_SECONDS):
-                if gone := changed - self._topics.keys():
+                if gone := [name for name in changed if name not in self._topics]:
                     await connection.unsubscribe(gone)
-                if new := [name for name in changed & self._topics.keys() if not self._topics[name].live]:
+                if new := [name for name in changed if name in self._topics and not self._topics[name].live]:
                     await connection.subscribe(new)
             silence = loop.time() - self._heard
             if silence > DEAF_SECONDS:

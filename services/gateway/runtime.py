@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
+from typing import cast
 
 import msgspec
 import structlog
@@ -11,6 +12,7 @@ from redis.asyncio import ConnectionPool
 
 from services.gateway import uploads
 from services.gateway.access import Access
+from services.gateway.batch import Batching
 from services.gateway.fleet import Fleet
 from services.gateway.hub import Hub
 from services.gateway.intake import Intake
@@ -18,7 +20,7 @@ from services.gateway.settings import Settings
 from shared.blobs import BlobStore
 from shared.errors import SettingsError
 from shared.janitor import ROUND_SECONDS, Janitor
-from shared.redis import Redis, client, open_pool
+from shared.redis import Redis, open_pool
 from shared.scripts import Limits, Scripts
 
 log = structlog.get_logger(__name__)
@@ -29,7 +31,9 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
 
     settings: Settings
     pool: ConnectionPool
+    batching: Batching
     redis: Redis
+    """`batching`, as the rest of the code knows it."""
     access: Access
     hub: Hub
     fleet: Fleet
@@ -49,13 +53,15 @@ def build(settings: Settings) -> Runtime:
         raise SettingsError(f"SPOOL_DIR: {settings.spool_dir} must be a folder that can be written") from error
     blobs = BlobStore(settings.blob_url)
     pool = open_pool(settings, name="gateway")
-    redis = client(pool)
+    batching = Batching(pool)
+    redis = cast("Redis", batching)
     limits = Limits(ttl_ms=settings.task_ttl_seconds * 1000, wait_ms=settings.wait_limit_seconds * 1000)
     scripts = Scripts(redis, limits)
     fleet = Fleet(redis)
     return Runtime(
         settings=settings,
         pool=pool,
+        batching=batching,
         redis=redis,
         access=Access(redis, settings),
         hub=Hub(redis),
@@ -70,11 +76,15 @@ async def running(runtime: Runtime) -> AsyncGenerator[None]:
     """The runtime at work for the time of the block, whether or not Redis is there."""
     async with aclosing(runtime.pool), runtime.hub.running(), asyncio.TaskGroup() as group:
         runtime.access.announce()
-        janitor = group.create_task(_keep_house(runtime.janitor), name="janitor")
+        tasks = [
+            group.create_task(runtime.batching.work(), name="redis"),
+            group.create_task(_keep_house(runtime.janitor), name="janitor"),
+        ]
         try:
             yield
         finally:
-            janitor.cancel()
+            for task in tasks:
+                task.cancel()
 
 
 async def _keep_house(janitor: Janitor) -> None:

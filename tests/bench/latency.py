@@ -11,8 +11,9 @@ from collections.abc import Sequence
 
 import psutil
 
-from shared import codec, events, keys, queue
+from shared import codec, keys, queue
 from shared.commit import Commit, PublishedEvent
+from shared.events import make
 from shared.messages import Options, StageName, Step, Summary
 from shared.redis import connected
 from shared.scripts import Limits, Scripts, Submission
@@ -25,20 +26,20 @@ RATE = 100
 PADDING = Summary(summary="x" * 180)
 
 
-async def publish(url: str, streams: int) -> None:
-    """What the other process does: `EVENTS` events at `RATE` a second, evenly over the tasks, then the end of each."""
+async def publish(url: str, streams: int, *, events: int = EVENTS, rate: int = RATE) -> None:
+    """What the other process does: `events` events at `rate` a second, evenly over the tasks, then the end of each."""
     async with connected(BaseSettings(redis_url=url), name="publisher") as redis:
         scripts = Scripts(redis, LIMITS)
         started = time.perf_counter()
-        for number in range(EVENTS):
-            await asyncio.sleep(max(0.0, started + number / RATE - time.perf_counter()))
+        for number in range(events):
+            await asyncio.sleep(max(0.0, started + number / rate - time.perf_counter()))
             await _commit(scripts, f"t{number % streams}", Step.TRANSCRIPTION, record=number + 1)
         for number in range(streams):
             await _commit(scripts, f"t{number}", Step.COMPLETED)
 
 
 async def _commit(scripts: Scripts, task_id: str, step: Step, *, record: int = 0) -> None:
-    event = events.make(task_id, step, partial=PADDING)
+    event = make(task_id, step, partial=PADDING)
     shown = PublishedEvent(data=codec.encode_text(event), step=step, progress=event.progress, record=record)
     await scripts.commit(
         Commit(
