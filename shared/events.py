@@ -34,7 +34,8 @@ _GAPS = {
 """Where the log leaves out the text so far, and what a segment adds to it. Text of a client cannot look like this: its
 quotation marks are escaped."""
 _PREFIX = b'{"id":"'
-_TERMINAL = tuple(b'"step":"%s",' % step.value.encode() for step in Step if step.terminal)
+_STEP = b'"step":"'
+_TERMINAL = frozenset(step.value.encode() for step in Step if step.terminal)
 
 
 def make(
@@ -123,5 +124,5 @@ async def history(redis: Redis, task_id: str) -> AsyncIterator[tuple[int, bytes]
 
 def is_terminal(event: bytes) -> bool:
     """Whether the JSON of an event is that of a task's last one."""
-    head = event[: event.index(b'"progress":')]
-    return any(mark in head for mark in _TERMINAL)
+    start = event.index(_STEP) + len(_STEP)
+    return event[start : event.index(b'"', start)] in _TERMINAL

@@ -29,6 +29,8 @@ PING_SECONDS, DEAF_SECONDS = 5.0, 12.0
 """A connection silent for the first is asked for a sign of life; silent for the second, it is given up."""
 POLL_SECONDS = 1.0
 """How often a client's log is read while there is no subscription."""
+_CONFIRMATION_SECONDS = 0.1
+"""What is read before the subscription stands has to be read again, so a new client waits for that, but not for long."""
 
 
 class Cursor:
@@ -52,6 +54,8 @@ class Cursor:
         """The frames behind the last one taken, in order; none after `patience` seconds of silence or once closed."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + patience
+        if self._hub.connected and not (self.topic.epoch or self.closed):
+            await self._rest(min(patience, _CONFIRMATION_SECONDS))
         while not self.closed:
             self._news = False
             frames = self.topic.after(self._number) if self._certain else None

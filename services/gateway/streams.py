@@ -65,12 +65,13 @@ class EventStream:
         while not (ended or cursor.closed):
             taken = await cursor.take(self._ping_seconds)
             if taken:
-                await _send(send, b"".join(frame.data for frame in taken))
-                metrics.EVENTS_SENT.inc(len(taken))
                 ended = taken[-1].terminal
+                await _send(send, b"".join(frame.data for frame in taken), more=not ended)
+                metrics.EVENTS_SENT.inc(len(taken))
             elif not cursor.closed:
                 await _send(send, frames.PING)
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        if not ended:
+            await _send(send, b"", more=False)
 
 
 @post(
@@ -170,8 +171,8 @@ async def _close_when_gone(receive: Receive, cursor: Cursor) -> None:
     cursor.close()
 
 
-async def _send(send: Send, data: bytes) -> None:
-    await send({"type": "http.response.body", "body": data, "more_body": True})
+async def _send(send: Send, data: bytes, *, more: bool = True) -> None:
+    await send({"type": "http.response.body", "body": data, "more_body": more})
 
 
 def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
