@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol, Self, TypeVar, cast
 
+import hiredis
 import structlog
 from arq.connections import ArqRedis
 from redis.asyncio import ConnectionPool
@@ -122,6 +123,14 @@ class _Parser(DefaultParser):  # pyright: ignore[reportGeneralTypeIssues, report
         if _UNWILLING.search(response):
             return Unwilling(response)
         return cast("Exception", super().parse_error(response))  # pyright: ignore[reportUnknownMemberType]
+
+    async def can_read_destructive(self) -> bool:
+        """Whether something has come that nobody has asked for, the server's goodbye for instance. Asked before each
+        command; the library finds out by a read that it cancels at once, which is a tenth of a command's cost."""
+        stream = cast("Any", self._stream)  # pyright: ignore[reportUnknownMemberType]
+        reader = cast("hiredis.Reader", self._reader)  # pyright: ignore[reportUnknownMemberType]
+        waiting = stream._buffer or reader.has_data()  # noqa: SLF001 - asyncio offers no other look at it
+        return bool(waiting) or stream.at_eof() or stream.exception() is not None
 
 
 def open_pool(settings: BaseSettings, *, name: str) -> ConnectionPool:

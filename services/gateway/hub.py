@@ -30,7 +30,7 @@ PING_SECONDS, DEAF_SECONDS = 5.0, 12.0
 POLL_SECONDS = 1.0
 """How often a client's log is read while there is no subscription."""
 _CONFIRMATION_SECONDS = 0.1
-"""What is read before the subscription stands has to be read again, so a new client waits for that, but not for long."""
+"""What is read before the subscription stands has to be read again, so a new client waits for it, but not for long."""
 
 
 class Cursor:
