@@ -33,6 +33,7 @@ _GAPS = {
 }
 """Where the log leaves out the text so far, and what a segment adds to it. Text of a client cannot look like this: its
 quotation marks are escaped."""
+_CANCELLED = "Processing was cancelled"
 _PREFIX = b'{"id":"'
 _STEP = b'"step":"'
 _TERMINAL = frozenset(step.value.encode() for step in Step if step.terminal)
@@ -58,16 +59,17 @@ def make(
     )
 
 
-def make_end(task_id: str, state: State, failure: Failure) -> str:
-    """The JSON of the event that ends a task without a result; `close.lua` puts the progress in."""
+def make_end(task_id: str, state: State, failure: Failure | None = None) -> str:
+    """The JSON of the event that ends a task without a result, for a failure or because it was cancelled; `close.lua`
+    puts the progress in."""
     return encode_text(
         Event(
             task_id=task_id,
             step=Step(state.value),
             progress=-1,
-            message=failure.message,
+            message=failure.message if failure else _CANCELLED,
             timestamp=datetime.now(UTC),
-            error=failure if state is not State.CANCELLED else None,
+            error=failure,
         )
     )
 

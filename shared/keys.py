@@ -60,8 +60,8 @@ def result(task_id: str) -> str:
 
 
 def tombstone(task_id: str) -> str:
-    """String: the owner of a task that is or was. TTL: the task's and the time for which it stays known that it was;
-    counted from its submission, and again from its end."""
+    """String: the owner of a task that is or was. TTL: the task's, and on top of it the time for which it stays known;
+    counted from its submission."""
     return f"vm:{{{task_id}}}:was"
 
 

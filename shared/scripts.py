@@ -36,7 +36,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     wait_ms: int
     """Without a sign of life, a task counts as lost after this."""
     tombstone_ms: int = 604_800_000
-    """For so long after its keys have gone it is still known that a task was."""
+    """How much longer than its keys it is known that a task was, counted from its submission."""
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,38 +82,8 @@ class Scripts:
     async def submit(self, submission: Submission) -> str:
         """Create the task and enqueue its first stage. Returns the task's id, or that of the task which the same `once`
         has created before. Raises `KeyReused` when that one had another body."""
-        task_id, stage, owner, once = submission.task_id, submission.route[0], submission.owner, submission.once
-        status, known = await self._call(
-            "submit",
-            [
-                keys.task(task_id),
-                keys.out(task_id, keys.SOURCE),
-                keys.WATCH,
-                keys.queue(stage),
-                keys.job(task_id, stage),
-                keys.tombstone(task_id),
-                keys.tasks_of(owner),
-                *([keys.once(owner, once.key)] if once else []),
-            ],
-            {
-                "task_id": task_id,
-                "route": ",".join(submission.route),
-                "options": codec.encode_text(submission.options),
-                "blob": submission.blob,
-                "name": submission.name,
-                "duration": str(submission.duration),
-                "owner": owner,
-                "body": once.body if once else "",
-                "reply": submission.reply,
-                "stage": stage,
-                "job_id": keys.job_id(task_id, stage),
-                "wake": keys.wake(stage),
-                "task_key": keys.task("%s"),
-                "tombstone_ms": self._limits.tombstone_ms,
-            },
-            submission.job,
-            *submission.records,
-        )
+        request = submission.request() | {"tombstone_ms": self._limits.tombstone_ms}
+        status, known = await self._call("submit", submission.keys(), request, submission.job, *submission.records)
         if status == b"REUSED":
             raise KeyReused
         return known.decode()
@@ -202,7 +172,8 @@ class Scripts:
         token: int | None = None,
         overdue: bool = False,
     ) -> str:
-        """End the task. The status says what happened: OK, CLOSED (it had ended), SUPERSEDED, ALIVE or GONE."""
+        """End the task, and take its jobs off their queues. The status says what happened: OK, CLOSED (it had ended),
+        SUPERSEDED, ALIVE or GONE."""
         request: dict[str, Any] = {
             "task_id": task_id,
             "state": state,
@@ -210,10 +181,14 @@ class Scripts:
             "error": error,
             "channel": keys.channel(task_id),
             "overdue": overdue,
+            "jobs": [keys.job_id(task_id, each) for each in StageName],
         }
         if token is not None:
             request |= {"stage": stage, "token": token}
-        reply = await self._call("close", [keys.task(task_id), keys.events(task_id), keys.WATCH], request)
+        names = [keys.task(task_id), keys.events(task_id), keys.WATCH]
+        for each in StageName:
+            names += _places(task_id, each)
+        reply = await self._call("close", names, request)
         return reply[0].decode()
 
     async def discard(self, task_id: str, stage: StageName) -> None:

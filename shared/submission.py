@@ -1,9 +1,11 @@
 """What makes a task: the one thing that a gateway hands to `shared.scripts` to bring a task into being."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
+from shared import codec, keys
 from shared.messages import Options, StageName
 
 
@@ -33,6 +35,39 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     once: Once | None = None
     reply: str = ""
     """Channel on which the caller of a direct call hears of new records and of the end. Such a task is on no list."""
+
+    def keys(self) -> Sequence[str]:
+        """The keys of the script `submit`."""
+        task_id, stage = self.task_id, self.route[0]
+        return (
+            keys.task(task_id),
+            keys.out(task_id, keys.SOURCE),
+            keys.WATCH,
+            keys.queue(stage),
+            keys.job(task_id, stage),
+            keys.tombstone(task_id),
+            keys.tasks_of(self.owner),
+            *([keys.once(self.owner, self.once.key)] if self.once else []),
+        )
+
+    def request(self) -> dict[str, Any]:
+        """The rest of what the script gets, but for job, records and limits."""
+        stage = self.route[0]
+        return {
+            "task_id": self.task_id,
+            "route": ",".join(self.route),
+            "options": codec.encode_text(self.options),
+            "blob": self.blob,
+            "name": self.name,
+            "duration": str(self.duration),
+            "owner": self.owner,
+            "body": self.once.body if self.once else "",
+            "reply": self.reply,
+            "stage": stage,
+            "job_id": keys.job_id(self.task_id, stage),
+            "wake": keys.wake(stage),
+            "task_key": keys.task("%s"),
+        }
 
 
 class KeyReused(Exception):

@@ -96,10 +96,10 @@ class Intake:
         try:
             task_id = await answered(self._scripts.submit(submission))
         except KeyReused as error:
-            await self._discard(submission)
+            await self.discard(submission.blob)
             raise idempotency.conflict() from error
         if task_id != submission.task_id:
-            await self._discard(submission)
+            await self.discard(submission.blob)
             return await self._replayed(task_id)
         metrics.TASKS_SUBMITTED.inc()
         log.info(
@@ -121,12 +121,14 @@ class Intake:
         log.info("task_replayed", task_id=task_id)
         return Accepted(task_id=task_id, state=task.state if task else State.EXPIRED, replayed=True)
 
-    async def _discard(self, submission: Submission) -> None:
-        if submission.blob:
+    async def discard(self, blob: str) -> None:
+        """Remove a recording that nobody needs; none by the name "" is. One that cannot be removed is left to the
+        janitor."""
+        if blob:
             try:
-                await self._blobs.delete(submission.blob)
+                await self._blobs.delete(blob)
             except Retryable as error:
-                log.warning("blob_left", blob=submission.blob, error=str(error))  # to the janitor
+                log.warning("blob_left", blob=blob, error=str(error))
 
     async def _probed(self, path: Path) -> audio.AudioInfo:
         """What the recording at `path` is. Raises `Permanent` for what is none, and for one that is too long."""

@@ -16,7 +16,7 @@ _DESCRIPTIONS = {
     400: "The form is not as it should be; `code` and `field` say what is wrong.",
     404: "There is no such task.",
     409: "This is not how things stand; `code` says what is in the way.",
-    410: "It has expired.",
+    410: "It was kept for its time and has expired.",
     413: "The recording is too large or too long.",
     415: "The file is no recording.",
     422: "The file holds no sound.",

@@ -34,6 +34,7 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
     batching: Batching
     redis: Redis
     """`batching`, as the rest of the code knows it."""
+    scripts: Scripts
     access: Access
     hub: Hub
     fleet: Fleet
@@ -55,7 +56,11 @@ def build(settings: Settings) -> Runtime:
     pool = open_pool(settings, name="gateway")
     batching = Batching(pool)
     redis = cast("Redis", batching)
-    limits = Limits(ttl_ms=settings.task_ttl_seconds * 1000, wait_ms=settings.wait_limit_seconds * 1000)
+    limits = Limits(
+        ttl_ms=settings.task_ttl_seconds * 1000,
+        wait_ms=settings.wait_limit_seconds * 1000,
+        tombstone_ms=settings.tombstone_seconds * 1000,
+    )
     scripts = Scripts(redis, limits)
     fleet = Fleet(redis)
     return Runtime(
@@ -63,6 +68,7 @@ def build(settings: Settings) -> Runtime:
         pool=pool,
         batching=batching,
         redis=redis,
+        scripts=scripts,
         access=Access(redis, settings),
         hub=Hub(redis),
         fleet=fleet,

@@ -21,6 +21,8 @@ class Settings(BaseSettings, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Where uploads lie while they arrive. On the disk of a local blob store, keeping one costs no copy."""
     ping_seconds: float = 10.0
     """A silent stream gets a comment this often. Clients are promised one every 15 seconds; this leaves a margin."""
+    tombstone_seconds: Count = 604_800
+    """For so long after its time a task is answered 410, and after that 404, as if it had never been: a week."""
     shutdown_seconds: int = 8
     """How long requests may take to end after SIGTERM. Streams end at once: their clients come back elsewhere."""
     default_topics: str = ""

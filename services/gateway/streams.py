@@ -98,7 +98,7 @@ async def submit_and_stream(
     "/audio/process-stream-realtime",
     opt=LINK,
     summary="Watch a task",
-    responses=event_stream() | refusals(400, 404, 503),
+    responses=event_stream() | refusals(400, 404, 410, 503),
     tags=["streams"],
 )
 async def stream(
@@ -121,7 +121,7 @@ async def stream(
     "/audio/tasks/{task_id:str}/events",
     opt=LINK,
     summary="The events of a task",
-    responses=event_stream() | refusals(404, 503),
+    responses=event_stream() | refusals(404, 410, 503),
     tags=["streams"],
 )
 async def task_events(

@@ -1,20 +1,26 @@
-"""Tasks as resources: submit one, ask how it stands."""
+"""Tasks as resources: submit one, list them, ask how one stands, cancel it."""
 
+import re
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, Response, get, post
-from litestar.params import FromPath
+import structlog
+from litestar import Request, Response, delete, get, post
+from litestar.params import FromPath, QueryParameter
 
 from services.gateway.access import Caller, CallerInjected
 from services.gateway.idempotency import IdempotencyKey
 from services.gateway.openapi import FormOperation, refusals
 from services.gateway.problems import Problem
 from services.gateway.runtime import Injected, Runtime
-from shared import tasks
+from shared import events, metrics, tasks
 from shared.messages import Failure, StageName, State, Step
 from shared.redis import answered
+
+log = structlog.get_logger(__name__)
+
+_CURSOR = re.compile(r"[0-9]{1,16}")
 
 
 class Links(msgspec.Struct, frozen=True):
@@ -49,6 +55,13 @@ class TaskState(msgspec.Struct, frozen=True, kw_only=True):
     links: Links
 
 
+class TaskPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of the list of tasks. `next_cursor` leads to the next one; without it this is the last."""
+
+    tasks: list[TaskState]
+    next_cursor: str | None
+
+
 async def links_of(runtime: Runtime, task_id: str, caller: Caller) -> Links:
     """Where the caller finds what belongs to the task."""
     path, stream = f"/audio/tasks/{task_id}", f"/audio/process-stream-realtime?task_id={task_id}"
@@ -59,11 +72,17 @@ async def links_of(runtime: Runtime, task_id: str, caller: Caller) -> Links:
 
 
 async def find(runtime: Runtime, task_id: str, caller: Caller) -> tasks.Task:
-    """The task. Raises `Problem` with 404 when there is none that the caller may see."""
+    """The task. Raises `Problem` with 410 when its time is over, and with 404 when there never was one that the caller
+    may see."""
     task = await answered(runtime.hub.backlog.task(task_id))
-    if task is None or not caller.sees(task):
-        raise Problem(404, "no_such_task", "There is no task by this id, or it has expired.")
-    return task
+    if task is None:
+        former = await answered(tasks.read_former(runtime.redis, task_id))
+        if former is not None and caller.sees(former):
+            detail = "This task was kept for its time and has expired. Please submit it again."
+            raise Problem(410, "task_expired", detail)
+    elif caller.sees(task):
+        return task
+    raise Problem(404, "no_such_task", "There is no task by this id.")
 
 
 @post(
@@ -88,10 +107,63 @@ async def submit_task(
     )
 
 
-@get("/audio/tasks/{task_id:str}", summary="How a task stands", responses=refusals(404, 503), tags=["tasks"])
+@get("/audio/tasks", summary="Your tasks, the newest first", responses=refusals(400, 503), tags=["tasks"])
+async def task_list(
+    runtime: Injected,
+    caller: CallerInjected,
+    limit: Annotated[int, QueryParameter(ge=1, le=200, description="How many at most.")] = 50,
+    cursor: Annotated[str, QueryParameter(description="`next_cursor` of the page before.")] = "",
+    task_state: Annotated[State | None, QueryParameter(name="state", description="Only tasks in this state.")] = None,
+) -> TaskPage:
+    """A page of the list. Tasks that come and expire meanwhile make no other come twice or be left out. With `state` a
+    page may hold fewer tasks than `limit` although more follow: `next_cursor` tells."""
+    if cursor and not _CURSOR.fullmatch(cursor):
+        raise Problem(400, "bad_cursor", "This is no cursor. Take `next_cursor` of the page before as it is.")
+    after = int(cursor) if cursor else None
+    page = await answered(tasks.newest(runtime.redis, caller.owner, count=limit, cursor=after, state=task_state))
+    return TaskPage(
+        tasks=[await _shown(runtime, task, caller) for task in page.tasks],
+        next_cursor=None if page.cursor is None else str(page.cursor),
+    )
+
+
+@get("/audio/tasks/{task_id:str}", summary="How a task stands", responses=refusals(404, 410, 503), tags=["tasks"])
 async def task_state(task_id: FromPath[str], runtime: Injected, caller: CallerInjected) -> TaskState:
     """State, step and progress of a task; when it has failed, why."""
+    return await _shown(runtime, await find(runtime, task_id, caller), caller)
+
+
+@delete(
+    "/audio/tasks/{task_id:str}",
+    status_code=202,
+    summary="Cancel a task",
+    responses=refusals(404, 409, 410, 503),
+    tags=["tasks"],
+)
+async def cancel_task(task_id: FromPath[str], runtime: Injected, caller: CallerInjected) -> Submitted:
+    """Ends a task that is queued or at work, at once: its stream gets the event `cancelled` as its last, no further
+    stage starts, and workers that are at it stop within seconds. Asked again, the answer is the same. A task that has
+    ended in another way stays as it is: 409."""
     task = await find(runtime, task_id, caller)
+    if not task.state.terminal:
+        await _end(runtime, task)
+        task = await find(runtime, task_id, caller)
+    if task.state is not State.CANCELLED:
+        raise Problem(409, "task_finished", f"This task has ended already: {task.state}. There is nothing to cancel.")
+    return Submitted(task_id, task.state, await links_of(runtime, task_id, caller))
+
+
+async def _end(runtime: Runtime, task: tasks.Task) -> None:
+    """Cancel the task, if nobody else is faster in ending it."""
+    event = events.make_end(task.task_id, State.CANCELLED)
+    status = await answered(runtime.scripts.close(task.task_id, State.CANCELLED, event=event, error=""))
+    if status == "OK":
+        metrics.TASKS_ENDED.labels(State.CANCELLED).inc()
+        log.info("task_cancelled", task_id=task.task_id)
+        await runtime.intake.discard(task.blob)
+
+
+async def _shown(runtime: Runtime, task: tasks.Task, caller: Caller) -> TaskState:
     return TaskState(
         task_id=task.task_id,
         state=task.state,
@@ -102,5 +174,5 @@ async def task_state(task_id: FromPath[str], runtime: Injected, caller: CallerIn
         created=task.created,
         finished=task.finished,
         error=task.error,
-        links=await links_of(runtime, task_id, caller),
+        links=await links_of(runtime, task.task_id, caller),
     )

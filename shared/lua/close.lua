@@ -1,6 +1,8 @@
 -- Ends a task without a result: failed, cancelled or expired. A task ends once, whoever asks how often.
 -- With a token, only the attempt that holds the claim may do it; with `overdue`, only if no sign of life came meanwhile.
--- The event comes with progress -1 and is published with the progress as it stood.
+-- The event comes with progress -1 and is published with the progress as it stood. No job of the task is left in any
+-- queue; an attempt that is at work finds out at its next commit or renewal.
+-- KEYS[4] and on are queue, job and lease of each stage, in the order of `jobs`, their ids.
 local task, events, watch = KEYS[1], KEYS[2], KEYS[3]
 local request = cmsgpack.unpack(ARGV[1])
 
@@ -27,6 +29,11 @@ redis.call('HSET', task, 'state', request.state, 'step', request.state, 'finishe
 redis.call('ZREM', watch, request.task_id)
 local reply = redis.call('HGET', task, 'reply')
 if reply then redis.call('PUBLISH', reply, 'record:' .. request.task_id) end
+for place, job_id in ipairs(request.jobs) do
+  local queue = 3 * place + 1
+  redis.call('ZREM', KEYS[queue], job_id)
+  redis.call('DEL', KEYS[queue + 1], KEYS[queue + 2])
+end
 redis.call('PEXPIRE', task, request.ttl_ms)
 redis.call('PEXPIRE', events, request.ttl_ms)
 return {'OK'}

@@ -6,7 +6,7 @@ from typing import Any, cast
 import msgspec
 
 from shared import codec, events, keys, queue
-from shared.messages import Failure, Options, Segment, StageName, State, Step, TranscriptPart
+from shared.messages import Options, Segment, StageName, State, Step, TranscriptPart
 from shared.redis import Redis
 from shared.scripts import Limits, Scripts, Submission
 
@@ -67,6 +67,5 @@ class LiveTask:
 
     async def cancel(self) -> None:
         """End the task as the scripts do it."""
-        failure = Failure(code="cancelled", message="Cancelled.")
-        event = events.make_end(self.task_id, State.CANCELLED, failure)
-        await self._scripts.close(self.task_id, State.CANCELLED, event=event, error=codec.encode_text(failure))
+        event = events.make_end(self.task_id, State.CANCELLED)
+        await self._scripts.close(self.task_id, State.CANCELLED, event=event, error="")

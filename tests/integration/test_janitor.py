@@ -20,7 +20,8 @@ def blobs(settings: BaseSettings) -> BlobStore:
 
 
 async def test_task_that_nobody_works_on_expires(redis: Redis, blobs: BlobStore) -> None:
-    """A task without a sign of life for longer than it may wait ends once, with an event that says what to do."""
+    """A task without a sign of life for longer than it may wait ends once, with an event that says what to do. Its job
+    goes with it: no worker need be started for that."""
     scripts = Scripts(redis, Limits(ttl_ms=60_000, wait_ms=60_000))
     await submit(redis, "t")
     await redis.zadd(keys.WATCH, {"t": 1})
@@ -32,6 +33,7 @@ async def test_task_that_nobody_works_on_expires(redis: Redis, blobs: BlobStore)
     assert event.error is not None
     assert event.error.code == "no_worker"
     assert await redis.zcard(keys.WATCH) == 0
+    assert not [key async for key in redis.scan_iter("arq:*")]
 
 
 async def test_task_that_shows_life_is_left_alone(redis: Redis, blobs: BlobStore) -> None:

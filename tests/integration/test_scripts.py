@@ -185,7 +185,7 @@ async def test_a_job_is_dropped_when_its_task_has_ended(redis: Redis, scripts: S
     """Also one whose own record is gone: it leaves the queue when it is next looked at, and nobody gets it."""
     await submit(scripts)
     await scripts.take(StageName.ASR, count=1, lease_ms=60_000)
-    ending = events.make_end(TASK, State.CANCELLED, Failure(code="cancelled", message="Over."))
+    ending = events.make_end(TASK, State.CANCELLED)
     await scripts.close(TASK, State.CANCELLED, event=ending, error="")
     await scripts.finish(TASK, StageName.ASR)
     assert await redis.zcard(keys.queue(StageName.ASR)) == 0
@@ -230,7 +230,7 @@ async def test_task_ends_once(redis: Redis, scripts: Scripts) -> None:
     await submit(scripts)
     token = await claim(scripts)
     await scripts.commit(change(token, events=[event(Step.STARTED)]))
-    ending = events.make_end(TASK, State.CANCELLED, Failure(code="cancelled", message="Cancelled"))
+    ending = events.make_end(TASK, State.CANCELLED)
     assert await scripts.close(TASK, State.CANCELLED, event=ending, error="") == "OK"
     assert await scripts.close(TASK, State.EXPIRED, event=ending, error="") == "CLOSED"
     with pytest.raises(Closed):
