@@ -5,15 +5,17 @@ import uuid
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from types import TracebackType
-from typing import Self, Unpack
+from typing import Any, Literal, Self, Unpack
 from urllib.parse import quote
+
+import httpx
 
 from shared.client._clock import Clock
 from shared.client._form import Audio, Form, Options, fields_of
-from shared.client._http import Http, read
+from shared.client._http import Http, read, task_of
 from shared.client._stream import Stream
 from shared.client._task import TaskState, Update
-from shared.messages import Message
+from shared.messages import Message, Result, State
 
 
 class MeshClient:
@@ -54,7 +56,21 @@ class MeshClient:
         `name` is what people see it called; a file's own by default. However often a reply is lost and the submission
         repeated, it makes one task: `idempotency_key` names it, and is made up where none is given.
         """
-        return await self._submitted(self._clock(deadline), audio, name, idempotency_key, options)
+        return await self._submit(self._clock(deadline), audio, name, idempotency_key, options)
+
+    async def submit_text(
+        self,
+        text: str,
+        *,
+        name: str = "",
+        idempotency_key: str | None = None,
+        deadline: float | None = None,
+        **options: Unpack[Options],
+    ) -> str:
+        """The id of a new task for the text: all that is done with a recording, without the transcription."""
+        form = Form(fields_of(options), "text", text.encode(), name=name or "text.txt")
+        response = await self._send("/text/process-stream-realtime", self._clock(deadline), form, idempotency_key)
+        return task_of(response)
 
     async def watch(
         self,
@@ -67,7 +83,7 @@ class MeshClient:
     ) -> AsyncGenerator[Update]:
         """`submit`, and then `events`. The task goes on, whether or not anybody watches."""
         clock = self._clock(deadline)
-        task_id = await self._submitted(clock, audio, name, idempotency_key, options)
+        task_id = await self._submit(clock, audio, name, idempotency_key, options)
         async with aclosing(self._stream(task_id, clock)) as updates:
             async for update in updates:
                 yield update
@@ -84,13 +100,51 @@ class MeshClient:
         response = await self._http.get(_path(task_id), self._clock(deadline))
         return read(response, TaskState)
 
-    async def _submitted(
+    async def tasks(self, *, state: State | None = None, deadline: float | None = None) -> AsyncGenerator[TaskState]:
+        """Your tasks, the newest first; all, or those in `state`."""
+        clock = self._clock(deadline)
+        query = {"state": state.value} if state else {}
+        cursor: str | None = ""
+        while cursor is not None:
+            page = read(await self._http.get("/audio/tasks", clock, params={**query, "cursor": cursor}), _Page)
+            for task in page.tasks:
+                yield task
+            cursor = page.next_cursor
+
+    async def result(self, task_id: str, *, deadline: float | None = None) -> Result:
+        """The result of a task that is completed. Raises `MeshRefused` with 409 for one that is not."""
+        return read(await self._http.get(f"{_path(task_id)}/result", self._clock(deadline)), Result)
+
+    async def result_as(
+        self,
+        task_id: str,
+        kind: Literal["txt", "srt", "vtt", "tsv"],
+        *,
+        translated: bool = False,
+        deadline: float | None = None,
+    ) -> str:
+        """The result as text, subtitles or a table; with `translated`, of the translation."""
+        query = {"format": kind, "translated": str(translated).lower()}
+        return (await self._http.get(f"{_path(task_id)}/result", self._clock(deadline), params=query)).text
+
+    async def cancel(self, task_id: str, *, deadline: float | None = None) -> None:
+        """End a task that has not ended. No error when it was cancelled before; raises `MeshRefused` with 409 when it
+        has ended in another way."""
+        await self._http.delete(_path(task_id), self._clock(deadline))
+
+    async def capabilities(self, *, deadline: float | None = None) -> dict[str, Any]:
+        """What the running workers can do: languages, pairs, models, formats, limits."""
+        return read(await self._http.get("/audio/capabilities", self._clock(deadline)), dict[str, Any])
+
+    async def _submit(
         self, clock: Clock, audio: Audio, name: str, idempotency_key: str | None, options: Options
     ) -> str:
-        form = Form(fields_of(options), audio, name=name)
+        form = Form(fields_of(options), "audio", audio, name=name)
+        return read(await self._send("/audio/tasks", clock, form, idempotency_key), _Submitted).task_id
+
+    async def _send(self, path: str, clock: Clock, form: Form, idempotency_key: str | None) -> httpx.Response:
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
-        response = await self._http.post("/audio/tasks", clock, form=form, headers=headers)
-        return read(response, _Submitted).task_id
+        return await self._http.post(path, clock, form=form, headers=headers)
 
     def _clock(self, deadline: float | None) -> Clock:
         return Clock(patience=self._patience, deadline=deadline)
@@ -101,6 +155,11 @@ class MeshClient:
 
 class _Submitted(Message, frozen=True):
     task_id: str
+
+
+class _Page(Message, frozen=True):
+    tasks: tuple[TaskState, ...]
+    next_cursor: str | None = None
 
 
 def _path(task_id: str) -> str:

@@ -36,17 +36,17 @@ def fields_of(options: Mapping[str, object]) -> dict[str, str]:
 
 
 class Form:
-    """A form with a recording in it."""
+    """A form with a file in it."""
 
-    def __init__(self, fields: Mapping[str, str], audio: Audio, *, name: str = "") -> None:
-        """Raises `OSError` when the recording cannot be read."""
-        self._audio = audio
-        self._size = _size_of(audio)
-        self._start = 0 if isinstance(audio, Path | bytes | AsyncIterable) else audio.tell()
+    def __init__(self, fields: Mapping[str, str], field: str, file: Audio, *, name: str = "") -> None:
+        """`file` goes into `field`. Raises `OSError` when it cannot be read."""
+        self._file = file
+        self._size = _size_of(file)
+        self._start = 0 if isinstance(file, Path | bytes | AsyncIterable) else file.tell()
         self._touched = False
         boundary = secrets.token_hex(16)
-        parts = [_part(boundary, f'name="{_quoted(field)}"') + text.encode() for field, text in fields.items()]
-        parts.append(_part(boundary, f'name="audio"; filename="{_quoted(name or _name_of(audio))}"'))
+        parts = [_part(boundary, f'name="{_quoted(other)}"') + text.encode() for other, text in fields.items()]
+        parts.append(_part(boundary, f'name="{field}"; filename="{_quoted(name or _name_of(file))}"'))
         self._head = b"\r\n".join(parts)
         self._tail = f"\r\n--{boundary}--\r\n".encode()
         self.headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
@@ -62,19 +62,19 @@ class Form:
         """The form as it goes over the wire."""
         yield self._head
         self._touched = True
-        match self._audio:
+        match self._file:
             case bytes():
-                yield self._audio
+                yield self._file
             case Path():
-                with await asyncio.to_thread(self._audio.open, "rb") as file:
-                    async for chunk in _chunks(file):
+                with await asyncio.to_thread(self._file.open, "rb") as opened:
+                    async for chunk in _chunks(opened):
                         yield chunk
             case AsyncIterable():
-                async for chunk in self._audio:
+                async for chunk in self._file:
                     yield chunk
-            case file:
-                await asyncio.to_thread(file.seek, self._start)
-                async for chunk in _chunks(file):
+            case opened:
+                await asyncio.to_thread(opened.seek, self._start)
+                async for chunk in _chunks(opened):
                     yield chunk
         yield self._tail
 
@@ -85,24 +85,24 @@ async def _chunks(file: BinaryIO) -> AsyncIterator[bytes]:
         yield chunk
 
 
-def _size_of(audio: Audio) -> int | None:
+def _size_of(file: Audio) -> int | None:
     """Bytes to come; None when nobody knows."""
-    match audio:
+    match file:
         case bytes():
-            return len(audio)
+            return len(file)
         case Path():
-            return audio.stat().st_size
+            return file.stat().st_size
         case AsyncIterable():
             return None
-        case file:
-            start = file.tell()
-            size = file.seek(0, os.SEEK_END) - start
-            file.seek(start)
+        case opened:
+            start = opened.tell()
+            size = opened.seek(0, os.SEEK_END) - start
+            opened.seek(start)
             return size
 
 
-def _name_of(audio: Audio) -> str:
-    return audio.name if isinstance(audio, Path) else "recording"
+def _name_of(file: Audio) -> str:
+    return file.name if isinstance(file, Path) else "recording"
 
 
 def _part(boundary: str, disposition: str) -> bytes:

@@ -1,7 +1,7 @@
 """Requests to the gateway: tried again while that can help and is safe, refused in the gateway's own words."""
 
 import ssl
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -28,8 +28,8 @@ _STREAM_TYPE = "text/event-stream"
 _STREAM_HEADERS = {"Accept": _STREAM_TYPE, "Accept-Encoding": "identity"}
 
 _AWAY = (502, 503, 504)
-_LATER = (409, 425, 429)
-"""Statuses of a gateway, or a proxy before it, that cannot serve now; and of one that may, when it says when."""
+_TOO_MANY = 429
+"""Statuses of a gateway, or a proxy before it, that cannot serve now; and of one that will, when it says when."""
 
 
 class Http:
@@ -53,78 +53,74 @@ class Http:
 
     async def get(self, path: str, clock: Clock, *, params: Mapping[str, str] | None = None) -> httpx.Response:
         """The answer to a GET."""
-        return await self._persist(clock, self._client.build_request("GET", path, params=params, timeout=_REQUEST))
+        return await self._persist(
+            clock, lambda: self._client.build_request("GET", path, params=params, timeout=_REQUEST)
+        )
 
     async def delete(self, path: str, clock: Clock) -> httpx.Response:
         """The answer to a DELETE."""
-        return await self._persist(clock, self._client.build_request("DELETE", path, timeout=_REQUEST))
+        return await self._persist(clock, lambda: self._client.build_request("DELETE", path, timeout=_REQUEST))
 
     async def post(self, path: str, clock: Clock, *, form: Form, headers: Mapping[str, str]) -> httpx.Response:
-        """The answer to a form."""
-        while True:
-            request = self._client.build_request(
-                "POST", path, content=form.body(), headers={**headers, **form.headers}, timeout=_UPLOAD
-            )
-            failure = await self._attempt(clock, request)
-            if isinstance(failure, httpx.Response):
-                return failure
-            if not form.repeatable:
-                raise failure
-            await clock.pause(failure, at_least=pause_of(failure))
+        """The answer to a form; of a stream of events its headers only. Raises what stands in the way of sending the
+        form once more, where that cannot be done."""
+        sent = {**headers, **form.headers}
+        return await self._persist(
+            clock,
+            lambda: self._client.build_request("POST", path, content=form.body(), headers=sent, timeout=_UPLOAD),
+            repeatable=lambda: form.repeatable,
+        )
 
     @asynccontextmanager
     async def stream(self, path: str, clock: Clock, *, headers: Mapping[str, str]) -> AsyncGenerator[httpx.Response]:
-        """A stream that has begun. One attempt: raises `MeshUnreachable`, or `MeshRefused`."""
+        """A stream of events, or 204. One attempt: raises `MeshUnreachable`, or `MeshRefused`."""
         request = self._client.build_request("GET", path, headers={**_STREAM_HEADERS, **headers}, timeout=_STREAM)
-        async with clock.running():
-            response = await self._sent(request, stream=True)
+        async with self._opened(request, clock) as response:
+            if response.status_code != NO_CONTENT and not _is_stream(response):
+                raise _no_gateway()
+            yield response
+
+    async def _persist(
+        self, clock: Clock, build: Callable[[], httpx.Request], *, repeatable: Callable[[], bool] = lambda: True
+    ) -> httpx.Response:
+        while True:
+            try:
+                async with self._opened(build(), clock) as response:
+                    if not _is_stream(response):
+                        await _body(response, clock)
+                    return response
+            except (MeshRefused, MeshUnreachable) as error:
+                if not (passing(error) and repeatable()):
+                    raise
+                failure = error
+            await clock.pause(failure, at_least=pause_of(failure))
+
+    @asynccontextmanager
+    async def _opened(self, request: httpx.Request, clock: Clock) -> AsyncGenerator[httpx.Response]:
+        """The answer, its body still to come. Raises `MeshRefused` when it is a refusal."""
+        try:
+            async with clock.running():
+                response = await self._client.send(request, stream=True)
+        except httpx.TransportError as error:
+            raise MeshUnreachable(f"The gateway at {self._client.base_url} does not answer.") from error
         try:
             if not response.is_success:
                 await _body(response, clock)
                 raise _refusal(response)
-            if response.status_code != NO_CONTENT and not response.headers.get("Content-Type", "").startswith(
-                _STREAM_TYPE
-            ):
-                raise _no_gateway()
             yield response
         finally:
             await response.aclose()
 
-    async def _persist(self, clock: Clock, request: httpx.Request) -> httpx.Response:
-        while True:
-            answer = await self._attempt(clock, request)
-            if isinstance(answer, httpx.Response):
-                return answer
-            await clock.pause(answer, at_least=pause_of(answer))
 
-    async def _attempt(self, clock: Clock, request: httpx.Request) -> httpx.Response | MeshError:
-        """The answer, or what may pass. Raises `MeshRefused` for what will not."""
-        try:
-            async with clock.running():
-                response = await self._sent(request)
-        except MeshUnreachable as failure:
-            return failure
-        if response.is_success:
-            return response
-        refusal = _refusal(response)
-        if not passing(refusal):
-            raise refusal
-        return refusal
-
-    async def _sent(self, request: httpx.Request, *, stream: bool = False) -> httpx.Response:
-        try:
-            return await self._client.send(request, stream=stream)
-        except httpx.TransportError as error:
-            raise MeshUnreachable(f"The gateway at {self._client.base_url} does not answer.") from error
-        except httpx.DecodingError as error:
-            raise _no_gateway() from error
+def _is_stream(response: httpx.Response) -> bool:
+    return response.headers.get("Content-Type", "").startswith(_STREAM_TYPE)
 
 
 def passing(failure: MeshError) -> bool:
     """Whether another attempt may go better."""
     match failure:
         case MeshRefused(status=status, retry_after=retry_after):
-            return status in _AWAY or (status in _LATER and retry_after is not None)
+            return status in _AWAY or (status == _TOO_MANY and retry_after is not None)
         case _:
             return isinstance(failure, MeshUnreachable)
 
@@ -149,6 +145,8 @@ async def _body(response: httpx.Response, clock: Clock) -> None:
             await response.aread()
     except httpx.TransportError as error:
         raise MeshUnreachable("The answer of the gateway has broken off.") from error
+    except httpx.DecodingError as error:
+        raise _no_gateway() from error
 
 
 def read(response: httpx.Response, kind: type[T]) -> T:
@@ -156,6 +154,14 @@ def read(response: httpx.Response, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(response.content, type=kind)
     except msgspec.DecodeError as error:
+        raise _no_gateway() from error
+
+
+def task_of(response: httpx.Response) -> str:
+    """The task that a stream is about. Raises `MeshError` (`not_understood`) when it names none."""
+    try:
+        return response.headers["X-Task-Id"]
+    except KeyError as error:
         raise _no_gateway() from error
 
 

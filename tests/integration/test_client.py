@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -142,3 +143,38 @@ async def test_refusals_name_field_and_code(mesh_url: str) -> None:
         with pytest.raises(MeshRefused) as unknown:
             await all_of(client.events("no such task"))
         assert (unknown.value.status, unknown.value.code) == (404, "no_such_task")
+
+
+async def test_c01_twenty_submissions_with_one_key_are_one_task(mesh_url: str, recording: Path) -> None:
+    """At the same moment, and again when the task has ended; another recording under the key is refused."""
+    key = uuid.uuid4().hex
+    async with MeshClient(mesh_url) as client:
+        task_ids = await asyncio.gather(*(client.submit(recording, idempotency_key=key) for _ in range(20)))
+        await all_of(client.events(task_ids[0]))
+        again = await client.submit(recording, idempotency_key=key)
+        assert {*task_ids, again} == {task_ids[0]}
+        with pytest.raises(MeshRefused) as refused:
+            await client.submit(wav(), idempotency_key=key)
+        assert (refused.value.status, refused.value.code) == (409, "idempotency_conflict")
+
+
+async def test_a_result_comes_as_data_and_as_files(mesh_url: str) -> None:
+    """Typed, and as what people open; before the end and for what is not there it is refused, and not waited for."""
+    async with MeshClient(mesh_url) as client:
+        updates = await all_of(client.watch(wav(), include_translation=True))
+        task_id = updates[-1].task_id
+        assert await client.result(task_id) == updates[-1].partial
+        assert "Sentence 2." in await client.result_as(task_id, "txt")
+        assert "Frase 2." in await client.result_as(task_id, "vtt", translated=True)
+
+
+async def test_a_result_that_is_not_there_yet_is_not_waited_for(redis: Redis, settings: BaseSettings) -> None:
+    """The refusal says when to come back; `events` is what waits."""
+    port = free_port()
+    task = await LiveTask(redis).create()
+    with gateway_process(settings, port=port):
+        async with MeshClient(f"http://127.0.0.1:{port}") as client:
+            with pytest.raises(MeshRefused) as refused:
+                await client.result(task.task_id, deadline=20)
+    assert (refused.value.status, refused.value.code) == (409, "task_not_finished")
+    assert refused.value.retry_after is not None

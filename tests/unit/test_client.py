@@ -96,7 +96,7 @@ async def test_a_form_is_the_same_whatever_the_recording_comes_from(tmp_path: Pa
     file.seek(7)
     bodies: list[bytes] = []
     for audio in (path, content, file, stream()):
-        form = Form({"language": "en"}, audio, name='a"b\n.wav')
+        form = Form({"language": "en"}, "audio", audio, name='a"b\n.wav')
         boundary = form.headers["Content-Type"].partition("boundary=")[2].encode()
         body = b"".join([chunk async for chunk in form.body()])
         assert form.headers.get("Content-Length") in (str(len(body)), None)
