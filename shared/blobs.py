@@ -5,18 +5,26 @@ Redis holds only a blob's name. Nothing here holds a recording in memory. A blob
 
 import asyncio
 import os
-import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Generator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import msgspec
 import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
+from shared import scratch
 from shared.errors import Permanent, Retryable, SettingsError
+
+
+class Blob(msgspec.Struct, frozen=True):
+    """What a listing tells of a blob."""
+
+    name: str
+    age_seconds: float
 
 
 class BlobStore:
@@ -55,8 +63,11 @@ class BlobStore:
                 raise _missing()
             yield path
             return
-        with tempfile.TemporaryDirectory(prefix="voxmesh-") as folder:
-            path = Path(folder, "recording")
+        with ExitStack() as stack:
+            with _reported():
+                copies = scratch.users_folder()
+                await asyncio.to_thread(scratch.sweep, copies)
+                path = stack.enter_context(scratch.own_folder(copies)) / "recording"
             await self._fetch(name, path)
             yield path
 
@@ -65,15 +76,14 @@ class BlobStore:
         with _reported(), suppress(FileNotFoundError):
             await obstore.delete_async(self._store, name)
 
-    async def names(self) -> AsyncIterator[tuple[str, float]]:
-        """Each blob's name and its age in seconds."""
+    async def batches(self) -> AsyncIterator[Sequence[Blob]]:
+        """All blobs, some at a time."""
         with _reported():
             # One overload of `list` names types of a library that is not installed.
             batches = self._store.list()  # pyright: ignore[reportUnknownMemberType]
             async for batch in batches:
                 now = datetime.now(UTC)
-                for meta in batch:
-                    yield meta["path"], (now - meta["last_modified"]).total_seconds()
+                yield [Blob(meta["path"], (now - meta["last_modified"]).total_seconds()) for meta in batch]
 
     async def _fetch(self, name: str, path: Path) -> None:
         with _reported():

@@ -70,11 +70,11 @@ class Janitor:
                 log.warning("task_lost", task_id=task_id)
 
     async def remove_blobs(self) -> None:
-        """Removes recordings whose task has ended or is gone. A blob is named after its task."""
-        async for name, age_seconds in self._blobs.names():
-            if age_seconds < _BLOB_GRACE_SECONDS:
-                continue
-            task = await tasks.read(self._redis, name)
-            if task is None or task.state.terminal:
-                await self._blobs.delete(name)
-                log.info("blob_removed", blob=name)
+        """Removes recordings whose task has ended, and those past their grace that have none. A blob is named after its
+        task."""
+        async for batch in self._blobs.batches():
+            states = await tasks.states(self._redis, [blob.name for blob in batch])
+            for blob, state in zip(batch, states, strict=True):
+                if state.terminal if state else blob.age_seconds > _BLOB_GRACE_SECONDS:
+                    await self._blobs.delete(blob.name)
+                    log.info("blob_removed", blob=blob.name)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any, cast
 
 import msgspec
 
@@ -108,6 +109,14 @@ def _task(task_id: str, fields: Mapping[bytes, bytes]) -> Task | None:
         error=codec.decode_failure(error) if error else None,
         last_event=int(fields.get(b"events", b"0")),
     )
+
+
+async def states(redis: Redis, task_ids: Sequence[str]) -> Sequence[State | None]:
+    """The state of each task, None for one that there is not."""
+    pipeline = cast("Any", redis).pipeline(transaction=False)
+    for task_id in task_ids:
+        pipeline.hget(keys.task(task_id), "state")
+    return [State(state.decode()) if state else None for state in await pipeline.execute()]
 
 
 def _time(milliseconds: bytes) -> datetime:

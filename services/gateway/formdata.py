@@ -1,5 +1,6 @@
 """Multipart forms as they arrive: where their parts begin, and the small text fields among them."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from typing import Any, cast
@@ -21,6 +22,9 @@ _FIELD_BYTES = 16 << 10
 _PARTS = 64
 _HEADER_BYTES = 16 << 10
 _NAME_CHARACTERS = 255
+_LEAST_BYTES_PER_SECOND = 512
+"""A body that brings less over the time in which something has to arrive has stalled, too: a byte now and then would
+hold its place for ever."""
 
 _EXTENDED_NAME = re.compile(r";\s*filename\*\s*=\s*([\w-]+)'[^']*'([^;\s]+)")
 
@@ -84,16 +88,37 @@ def announced(request: Request[Any, Any, Any]) -> int:
     return int(request.headers.get("content-length") or 0)
 
 
-async def body_of(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
-    """The body in the pieces in which it comes. Raises `Disconnected` when it does not come whole."""
+async def body_of(request: Request[Any, Any, Any], *, stall_seconds: float = 30.0) -> AsyncIterator[bytes]:
+    """The body in the pieces in which it comes. Raises `Disconnected` when it does not come whole, and `Problem` with
+    408 when next to nothing of it comes for so long. What is done with a piece takes no part of that time."""
+    loop = asyncio.get_running_loop()
+    waited, came = 0.0, 0
     while True:
-        message = await request.receive()
+        since = loop.time()
+        try:
+            async with asyncio.timeout(stall_seconds - waited):
+                message = await request.receive()
+        except TimeoutError as error:
+            raise _stalled(stall_seconds) from error
+        waited += loop.time() - since
         if message["type"] == "http.disconnect":
             raise Disconnected
         if message["type"] == "http.request":
+            came += len(message["body"])
+            if came >= _LEAST_BYTES_PER_SECOND * stall_seconds:
+                waited, came = 0.0, 0
             yield message["body"]
             if not message["more_body"]:
                 return
+
+
+def _stalled(seconds: float) -> Problem:
+    return Problem(
+        408,
+        "upload_stalled",
+        f"The upload has stood still for {seconds:g} seconds. Check the connection and send it again.",
+        headers={"Connection": "close"},  # the rest of the body may still come; it is not for the next request
+    )
 
 
 def file_name_of(part: MultipartSegment) -> str | None:

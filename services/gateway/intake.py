@@ -13,6 +13,7 @@ from services.gateway import idempotency, uploads
 from services.gateway.fleet import Fleet
 from services.gateway.forms import FIELDS, options_of
 from services.gateway.settings import Settings
+from services.gateway.spool import Spool
 from shared import audio, metrics, queue, tasks
 from shared.blobs import BlobStore
 from shared.errors import Retryable
@@ -44,10 +45,13 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
 class Intake:
     """Where new tasks come from."""
 
-    def __init__(self, redis: Redis, scripts: Scripts, blobs: BlobStore, fleet: Fleet, settings: Settings) -> None:
+    def __init__(
+        self, redis: Redis, scripts: Scripts, *, blobs: BlobStore, spool: Spool, fleet: Fleet, settings: Settings
+    ) -> None:
         self._redis = redis
         self._scripts = scripts
         self._blobs = blobs
+        self._spool = spool
         self._fleet = fleet
         self._settings = settings
         self._probing = asyncio.Semaphore(_PROBES)
@@ -63,7 +67,11 @@ class Intake:
         await ask_for_life(self._redis)  # a refusal now is better than one after a long upload
         settings = self._settings
         async with uploads.received(
-            request, fields=FIELDS, spool_dir=settings.spool_dir, limit=settings.max_upload_bytes
+            request,
+            self._spool.place(),
+            fields=FIELDS,
+            limit=settings.max_upload_bytes,
+            stall_seconds=settings.upload_stall_seconds,
         ) as form:
             options = options_of(form.fields, settings)
             route = route_of(

@@ -15,6 +15,7 @@ from services.gateway.security import SecureSchema
 _DESCRIPTIONS = {
     400: "The form is not as it should be; `code` and `field` say what is wrong.",
     404: "There is no such task.",
+    408: "The upload has stood still for too long.",
     409: "This is not how things stand; `code` says what is in the way.",
     410: "It was kept for its time and has expired.",
     413: "The recording is too large or too long.",

@@ -10,15 +10,14 @@ import structlog
 from litestar.di import NamedDependency
 from redis.asyncio import ConnectionPool
 
-from services.gateway import uploads
 from services.gateway.access import Access
 from services.gateway.batch import Batching
 from services.gateway.fleet import Fleet
 from services.gateway.hub import Hub
 from services.gateway.intake import Intake
 from services.gateway.settings import Settings
+from services.gateway.spool import Spool
 from shared.blobs import BlobStore
-from shared.errors import SettingsError
 from shared.janitor import ROUND_SECONDS, Janitor
 from shared.redis import Redis, open_pool
 from shared.scripts import Limits, Scripts
@@ -38,6 +37,7 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
     access: Access
     hub: Hub
     fleet: Fleet
+    spool: Spool
     intake: Intake
     janitor: Janitor
 
@@ -48,10 +48,7 @@ Injected = NamedDependency[Runtime]
 
 def build(settings: Settings) -> Runtime:
     """The runtime, not at work yet and not connected. Raises `SettingsError` for what cannot be."""
-    try:
-        uploads.sweep(settings.spool_dir)
-    except OSError as error:
-        raise SettingsError(f"SPOOL_DIR: {settings.spool_dir} must be a folder that can be written") from error
+    spool = Spool(settings.spool_dir)
     blobs = BlobStore(settings.blob_url)
     pool = open_pool(settings, name="gateway")
     batching = Batching(pool)
@@ -72,7 +69,8 @@ def build(settings: Settings) -> Runtime:
         access=Access(redis, settings),
         hub=Hub(redis),
         fleet=fleet,
-        intake=Intake(redis, scripts, blobs, fleet, settings),
+        spool=spool,
+        intake=Intake(redis, scripts, blobs=blobs, spool=spool, fleet=fleet, settings=settings),
         janitor=Janitor(redis, scripts, blobs),
     )
 
@@ -80,17 +78,19 @@ def build(settings: Settings) -> Runtime:
 @asynccontextmanager
 async def running(runtime: Runtime) -> AsyncGenerator[None]:
     """The runtime at work for the time of the block, whether or not Redis is there."""
-    async with aclosing(runtime.pool), runtime.hub.running(), asyncio.TaskGroup() as group:
-        runtime.access.announce()
-        tasks = [
-            group.create_task(runtime.batching.work(), name="redis"),
-            group.create_task(_keep_house(runtime.janitor), name="janitor"),
-        ]
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
+    with runtime.spool.held():
+        async with aclosing(runtime.pool), runtime.hub.running(), asyncio.TaskGroup() as group:
+            runtime.access.announce()
+            keepers = (
+                group.create_task(runtime.batching.work(), name="redis"),
+                group.create_task(_keep_house(runtime.janitor), name="janitor"),
+                group.create_task(runtime.spool.keep_clean(), name="spool"),
+            )
+            try:
+                yield
+            finally:
+                for keeper in keepers:
+                    keeper.cancel()
 
 
 async def _keep_house(janitor: Janitor) -> None:

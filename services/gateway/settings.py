@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 
 from services.gateway.cors import origins_of
-from shared.settings import BaseSettings, Count
+from shared.settings import BaseSettings, Count, Seconds
 
 
 class Settings(BaseSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -19,6 +19,8 @@ class Settings(BaseSettings, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The largest recording that is taken, in bytes. A proxy in front needs the same number."""
     spool_dir: Path = Path("/var/lib/voxmesh/spool")
     """Where uploads lie while they arrive. On the disk of a local blob store, keeping one costs no copy."""
+    upload_stall_seconds: Seconds = 30.0
+    """An upload of which nothing, or next to nothing, has arrived for this long is given up."""
     ping_seconds: float = 10.0
     """A silent stream gets a comment this often. Clients are promised one every 15 seconds; this leaves a margin."""
     tombstone_seconds: Count = 604_800

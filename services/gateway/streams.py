@@ -79,7 +79,7 @@ class EventStream:
     status_code=200,
     summary="Submit a recording and watch it",
     operation_class=FormOperation,
-    responses=event_stream() | refusals(400, 409, 413, 415, 422, 503),
+    responses=event_stream() | refusals(400, 408, 409, 413, 415, 422, 503),
     tags=["streams"],
 )
 async def submit_and_stream(

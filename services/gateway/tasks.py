@@ -90,7 +90,7 @@ async def find(runtime: Runtime, task_id: str, caller: Caller) -> tasks.Task:
     status_code=202,
     summary="Submit a recording",
     operation_class=FormOperation,
-    responses=refusals(400, 409, 413, 415, 422, 503),
+    responses=refusals(400, 408, 409, 413, 415, 422, 503),
     tags=["tasks"],
 )
 async def submit_task(

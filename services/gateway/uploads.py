@@ -5,8 +5,6 @@ Nothing the client says decides about a path, and memory does not grow with the 
 
 import asyncio
 import hashlib
-import time
-import uuid
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from io import FileIO
@@ -24,7 +22,6 @@ FILE_FIELD = "audio"
 
 _WRITE_BYTES = 1 << 20
 """Written at a time, on a thread: a slow disk must not hold up other clients' streams."""
-_STALE_SECONDS = 86_400.0
 
 
 class Upload(msgspec.Struct, frozen=True):
@@ -45,23 +42,24 @@ class Form(msgspec.Struct, frozen=True):
 
 @asynccontextmanager
 async def received(
-    request: Request[Any, Any, Any], *, fields: frozenset[str], spool_dir: Path, limit: int
+    request: Request[Any, Any, Any], path: Path, *, fields: frozenset[str], limit: int, stall_seconds: float
 ) -> AsyncGenerator[Form]:
-    """The form of `request`, for the time of the block; its file is then removed, whatever has happened.
+    """The form of `request`, its file at `path`, for the time of the block; the file is then removed, whatever has
+    happened.
 
-    `fields` are the names of text fields that are known, `limit` is the most bytes that the file may have. Raises
-    `Problem` with 400 or 413, and `Disconnected`.
+    `fields` are the names of text fields that are known, `limit` is the most bytes that the file may have,
+    `stall_seconds` the time in which something has to arrive. Raises `Problem` with 400, 408 or 413, and
+    `Disconnected`.
     """
     parser = parser_of(request, field=FILE_FIELD)
     if announced(request) > limit + SLACK_BYTES:
         raise _too_large(limit)
-    path = spool_dir / f"upload-{uuid.uuid4().hex}"
     text = TextFields(fields, place=f"The recording goes into '{FILE_FIELD}'")
     try:
         try:
             with await asyncio.to_thread(FileIO, path, "xb") as file:
                 reader = _Reader(parser, file, fields=text, limit=limit)
-                async for chunk in body_of(request):
+                async for chunk in body_of(request, stall_seconds=stall_seconds):
                     if reader.feed(chunk) >= _WRITE_BYTES:
                         await asyncio.to_thread(reader.write)
                 await asyncio.to_thread(reader.write)
@@ -74,15 +72,7 @@ async def received(
         yield form
     finally:
         with suppress(OSError):
-            path.unlink()
-
-
-def sweep(spool_dir: Path) -> None:
-    """Make the folder, and remove what a gateway that was killed has left in it."""
-    spool_dir.mkdir(parents=True, exist_ok=True)
-    for path in spool_dir.glob("upload-*"):
-        if time.time() - path.stat().st_mtime > _STALE_SECONDS:
-            path.unlink(missing_ok=True)
+            await asyncio.to_thread(path.unlink)  # of a large file it takes a while
 
 
 class _Reader:

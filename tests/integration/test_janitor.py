@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from shared import janitor, keys
+from shared import codec, events, janitor, keys
 from shared.blobs import BlobStore
 from shared.janitor import Janitor
-from shared.messages import StageName, Step
+from shared.messages import Failure, StageName, State, Step
 from shared.redis import Redis
 from shared.scripts import Limits, Scripts
 from shared.settings import BaseSettings
@@ -50,11 +50,34 @@ async def test_recordings_without_a_task_are_removed(
     redis: Redis, blobs: BlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once they are past the time that an upload takes; the recording of an unfinished task stays."""
-    monkeypatch.setattr(janitor, "_BLOB_GRACE_SECONDS", -1.0)
     source = tmp_path / "recording"
+    source.write_bytes(b"sound")
     for name in ("t", "orphan"):
-        source.write_bytes(b"sound")
         await blobs.put(name, source)
     await submit(redis, "t")
     await Janitor(redis, Scripts(redis, LIMITS), blobs).remove_blobs()
-    assert [name async for name, _ in blobs.names()] == ["t"]
+    assert await names(blobs) == ["orphan", "t"]
+    monkeypatch.setattr(janitor, "_BLOB_GRACE_SECONDS", -1.0)
+    await Janitor(redis, Scripts(redis, LIMITS), blobs).remove_blobs()
+    assert await names(blobs) == ["t"]
+
+
+async def test_the_recording_of_an_ended_task_is_removed_at_once(
+    redis: Redis, blobs: BlobStore, tmp_path: Path
+) -> None:
+    """Nobody needs it any more, however the task has ended."""
+    source = tmp_path / "recording"
+    source.write_bytes(b"sound")
+    scripts = Scripts(redis, LIMITS)
+    for task_id in ("cancelled", "waiting"):
+        await blobs.put(task_id, source)
+        await submit(redis, task_id)
+    failure = Failure(code="cancelled", message="Cancelled.")
+    event = events.make_end("cancelled", State.CANCELLED, failure)
+    await scripts.close("cancelled", State.CANCELLED, event=event, error=codec.encode_text(failure))
+    await Janitor(redis, scripts, blobs).remove_blobs()
+    assert await names(blobs) == ["waiting"]
+
+
+async def names(blobs: BlobStore) -> list[str]:
+    return sorted([blob.name async for batch in blobs.batches() for blob in batch])

@@ -1,6 +1,10 @@
 """The blob store: a folder, and obstore's memory store in place of a bucket."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,7 +48,7 @@ async def test_a_deleted_blob_is_gone(store: BlobStore, source: Path) -> None:
     await store.put("t1", source)
     await store.delete("t1")
     await store.delete("t1")
-    assert [name async for name, _ in store.names()] == []
+    assert [batch async for batch in store.batches()] == []
     with pytest.raises(Permanent) as caught:
         async with store.as_file("t1"):
             pass
@@ -55,7 +59,7 @@ async def test_names_tell_the_age(store: BlobStore, source: Path) -> None:
     """The janitor sees each blob and how old it is."""
     await store.put("t1", source)
     await store.put("t2", source)
-    ages = {name: age async for name, age in store.names()}
+    ages = {blob.name: blob.age_seconds async for batch in store.batches() for blob in batch}
     assert set(ages) == {"t1", "t2"}
     assert all(-5 < age < 60 for age in ages.values())
 
@@ -67,6 +71,34 @@ async def test_a_temporary_copy_is_removed(source: Path) -> None:
     async with store.as_file("t1") as path:
         assert path.exists()
     assert not path.exists()
+
+
+async def test_a_copy_of_a_killed_worker_is_removed(source: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    """By the next that fetches a recording on this machine, who leaves alone what others are reading."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    program = (
+        "import asyncio, os, sys, pathlib, shared.blobs as blobs\n"
+        "async def die():\n"
+        "    store = blobs.BlobStore('memory:///')\n"
+        "    await store.put('t', pathlib.Path(sys.argv[1]))\n"
+        "    async with store.as_file('t') as path:\n"
+        "        print(path.stat().st_size, flush=True)\n"
+        "        os.kill(os.getpid(), 9)\n"
+        "asyncio.run(die())\n"
+    )
+    environ = {**os.environ, "TMPDIR": str(tmp_path)}
+    died = subprocess.run(
+        [sys.executable, "-c", program, str(source)], stdout=subprocess.PIPE, env=environ, check=False
+    )
+    assert (died.returncode, int(died.stdout)) == (-9, len(SOUND))
+    (left,) = tmp_path.glob("voxmesh-*/*/recording")
+    store = BlobStore("memory:///")
+    await store.put("t1", source)
+    async with store.as_file("t1") as mine, store.as_file("t1") as other:
+        assert not left.exists()
+        assert mine.exists()
+        assert other.exists()
+    assert not list(tmp_path.glob("voxmesh-*/*"))
 
 
 async def test_a_folder_on_the_same_disk_takes_a_link(tmp_path: Path, source: Path) -> None:
