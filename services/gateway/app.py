@@ -43,6 +43,7 @@ def create_app(settings: Settings) -> Litestar:
     return Litestar(
         route_handlers=[
             streams.submit_and_stream,
+            streams.submit_text_and_stream,
             streams.stream,
             streams.task_events,
             tasks.submit_task,

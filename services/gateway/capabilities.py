@@ -7,9 +7,10 @@ from litestar import get
 
 from services.gateway import forms
 from services.gateway.fleet import Pair, Recogniser, Workers
-from services.gateway.openapi import refusals
+from services.gateway.openapi import RESULT_TYPES, refusals
 from services.gateway.runtime import Injected
 from services.gateway.settings import Settings
+from services.gateway.texts import MOST_SEGMENTS
 from shared.audio import FORMATS
 from shared.messages import StageName
 
@@ -18,7 +19,6 @@ CODECS = (
     "pcm_mulaw", "pcm_f32le", "pcm_f64le", "pcm_s16be", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_u8", "speex",
     "vorbis", "wavpack", "wmav1", "wmav2",
 )  # fmt: skip
-RESULT_FORMATS = ("json", "txt", "srt", "vtt", "tsv")
 
 
 class Formats(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +37,8 @@ class CapabilityLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     upload_bytes: int
     audio_seconds: float
+    text_characters: int
+    text_segments: int
     labels: int
     label_characters: int
     text_field_characters: int
@@ -90,7 +92,7 @@ async def capabilities(runtime: Injected) -> CapabilitiesFound:
         languages=tuple(view.offered.languages()),
         pairs=tuple(view.offered.pairs()),
         features=_features(view.live.asr),
-        formats=Formats(containers=tuple(FORMATS.split(",")), codecs=CODECS, results=RESULT_FORMATS),
+        formats=Formats(containers=tuple(FORMATS.split(",")), codecs=CODECS, results=tuple(RESULT_TYPES)),
         limits=_limits(runtime.settings),
     )
 
@@ -104,6 +106,8 @@ def _limits(settings: Settings) -> CapabilityLimits:
     return CapabilityLimits(
         upload_bytes=settings.max_upload_bytes,
         audio_seconds=settings.max_audio_seconds,
+        text_characters=settings.max_text_characters,
+        text_segments=MOST_SEGMENTS,
         labels=forms.MOST_LABELS,
         label_characters=forms.MOST_LABEL_CHARACTERS,
         text_field_characters=forms.MOST_TEXT_CHARACTERS,

@@ -9,21 +9,12 @@ from shared.errors import Permanent
 from shared.language import normalise
 from shared.messages import Options
 
-FIELDS = frozenset(
-    (
-        "language",
-        "include_translation",
-        "target_language",
-        "include_insights",
-        "topics",
-        "entity_labels",
-        "initial_prompt",
-        "hotwords",
-        "diarize",
-        "word_timestamps",
-        "channels",
-    )
+TEXT_FIELDS = frozenset(
+    ("language", "include_translation", "target_language", "include_insights", "topics", "entity_labels")
 )
+"""Of a text and of a recording."""
+FIELDS = TEXT_FIELDS | {"initial_prompt", "hotwords", "diarize", "word_timestamps", "channels"}
+"""Of a recording."""
 
 TRUE, FALSE = ("true", "1", "on", "yes"), ("false", "0", "off", "no")
 MOST_LABELS, MOST_LABEL_CHARACTERS, MOST_TEXT_CHARACTERS = 50, 100, 2_000

@@ -1,7 +1,8 @@
-"""From a request to a task: the form is taken in, the recording checked and stored, the task created in one script."""
+"""From a request to a task: the form is taken in, its content checked and kept, the task created in one script."""
 
 import asyncio
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,9 @@ import msgspec
 import structlog
 from litestar import Request
 
-from services.gateway import idempotency, uploads
+from services.gateway import idempotency, texts, uploads
 from services.gateway.fleet import Fleet
-from services.gateway.forms import FIELDS, options_of
+from services.gateway.forms import FIELDS, TEXT_FIELDS, options_of
 from services.gateway.settings import Settings
 from services.gateway.spool import Spool
 from shared import audio, metrics, queue, tasks
@@ -73,21 +74,37 @@ class Intake:
             limit=settings.max_upload_bytes,
             stall_seconds=settings.upload_stall_seconds,
         ) as form:
-            options = options_of(form.fields, settings)
-            route = route_of(
-                audio=True, translation=options.target_language is not None, insights=options.include_insights
-            )
-            task_id = uuid.uuid4().hex
-            draft = Submission(
-                task_id=task_id,
-                route=route,
-                options=options,
-                job=queue.stage_job(task_id),
-                name=form.upload.name,
-                owner=owner,
-            )
+            draft = self._draft(form.fields, audio=True, name=form.upload.name, owner=owner)
             draft = msgspec.structs.replace(draft, once=idempotency.once_of(key, draft, digest=form.upload.digest))
             return await self.earlier(draft) or await self._store(draft, form.upload.path)
+
+    async def submit_text(self, request: Request[Any, Any, Any], *, key: str | None, owner: str = "") -> Accepted:
+        """The same for a form with a text."""
+        key = idempotency.checked(key)
+        await ask_for_life(self._redis)
+        form = await texts.received(request, fields=TEXT_FIELDS, most=self._settings.max_text_characters)
+        draft = self._draft(form.fields, audio=False, name=form.name, owner=owner)
+        draft = msgspec.structs.replace(draft, once=idempotency.once_of(key, draft, digest=form.digest))
+        if accepted := await self.earlier(draft):
+            return accepted
+        await self._fleet.check(draft.options, draft.route)
+        records = await asyncio.to_thread(texts.records_of, form.text, language=draft.options.language)
+        return await self.create(msgspec.structs.replace(draft, records=records))
+
+    def _draft(self, fields: Mapping[str, str], *, audio: bool, name: str, owner: str) -> Submission:
+        """The task that `fields` ask for, still without its input."""
+        options = options_of(fields, self._settings)
+        task_id = uuid.uuid4().hex
+        return Submission(
+            task_id=task_id,
+            route=route_of(
+                audio=audio, translation=options.target_language is not None, insights=options.include_insights
+            ),
+            options=options,
+            job=queue.stage_job(task_id),
+            name=name,
+            owner=owner,
+        )
 
     async def earlier(self, draft: Submission) -> Accepted | None:
         """What became of the same submission when it came before. Saves the work on one that is sent again; `create`

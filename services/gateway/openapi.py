@@ -18,9 +18,9 @@ _DESCRIPTIONS = {
     408: "The upload has stood still for too long.",
     409: "This is not how things stand; `code` says what is in the way.",
     410: "It was kept for its time and has expired.",
-    413: "The recording is too large or too long.",
+    413: "The recording or text is too large or too long.",
     415: "The file is no recording.",
-    422: "The file holds no sound.",
+    422: "There is no sound or text in it, or nobody here works on its language.",
     503: "The service cannot take this at the moment; `Retry-After` says when to come back.",
 }
 
@@ -42,6 +42,15 @@ RESULT_TYPES = {
 }
 """Content types of a result by its format. (To `text/…`, Litestar adds the charset.)"""
 
+_TEXT_FIELDS = {
+    "language": _text("Language of the input, such as `en`, `en-US` or `english`; `auto` (the default) detects it."),
+    "include_translation": _flag("Translate the text."),
+    "target_language": _text("Where to translate to."),
+    "include_insights": _flag("Gather key phrases, questions, action items and sentiment."),
+    "topics": _text("Labels for classification, separated by commas."),
+    "entity_labels": _text("Labels for named entities, separated by commas."),
+}
+
 _FORM = Schema(
     type=OpenAPIType.OBJECT,
     required=["audio"],
@@ -51,12 +60,7 @@ _FORM = Schema(
             content_media_type="application/octet-stream",
             description="The recording, as a file. Its bytes decide what it is.",
         ),
-        "language": _text("Spoken language, such as `en`, `en-US` or `english`; `auto` (the default) detects it."),
-        "include_translation": _flag("Translate the transcript."),
-        "target_language": _text("Where to translate to."),
-        "include_insights": _flag("Gather key phrases, questions, action items and sentiment."),
-        "topics": _text("Labels for classification, separated by commas."),
-        "entity_labels": _text("Labels for named entities, separated by commas."),
+        **_TEXT_FIELDS,
         "initial_prompt": _text("Text that comes before the recording, to set its style and spelling."),
         "hotwords": _text("Words that the recogniser should expect."),
         "diarize": _flag("Tell speakers apart."),
@@ -70,13 +74,31 @@ _FORM = Schema(
     },
 )
 
+_TEXT_FORM = Schema(
+    type=OpenAPIType.OBJECT,
+    required=["text"],
+    properties={"text": _text("The text, as a field or as a file; UTF-8."), **_TEXT_FIELDS},
+)
+
 
 @dataclass
 class FormOperation(Operation):
     """An operation that takes the upload form. The handler reads it as a stream, so its signature does not show it."""
 
     def __post_init__(self) -> None:
-        self.request_body = RequestBody(required=True, content={"multipart/form-data": OpenAPIMediaType(schema=_FORM)})
+        self.request_body = _body(_FORM)
+
+
+@dataclass
+class TextFormOperation(Operation):
+    """The same for the form with a text."""
+
+    def __post_init__(self) -> None:
+        self.request_body = _body(_TEXT_FORM)
+
+
+def _body(schema: Schema) -> RequestBody:
+    return RequestBody(required=True, content={"multipart/form-data": OpenAPIMediaType(schema=schema)})
 
 
 @dataclass

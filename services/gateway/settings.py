@@ -17,6 +17,8 @@ class Settings(BaseSettings, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     port: int = 8000
     max_upload_bytes: int = 2 << 30
     """The largest recording that is taken, in bytes. A proxy in front needs the same number."""
+    max_text_characters: Count = 250_000
+    """The longest text that is taken, in characters: about forty thousand words."""
     spool_dir: Path = Path("/var/lib/voxmesh/spool")
     """Where uploads lie while they arrive. On the disk of a local blob store, keeping one costs no copy."""
     upload_stall_seconds: Seconds = 30.0

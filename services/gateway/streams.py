@@ -12,7 +12,7 @@ from services.gateway import frames
 from services.gateway.access import LINK, Caller, CallerInjected
 from services.gateway.hub import Cursor, Hub
 from services.gateway.idempotency import IdempotencyKey
-from services.gateway.openapi import FormOperation, event_stream, refusals
+from services.gateway.openapi import FormOperation, TextFormOperation, event_stream, refusals
 from services.gateway.problems import Problem
 from services.gateway.runtime import Injected, Runtime
 from services.gateway.tasks import find, links_of
@@ -91,6 +91,26 @@ async def submit_and_stream(
     """Takes a recording and streams the events of its task. The header `X-Task-Id` names the task: a client that
     loses the stream goes on with the GET of the same path. The task goes on, whether or not anybody watches."""
     accepted = await runtime.intake.submit(request, key=idempotency_key, owner=caller.owner)
+    return await _stream(runtime, accepted.task_id, caller, headers=accepted.headers)
+
+
+@post(
+    "/text/process-stream-realtime",
+    status_code=200,
+    summary="Submit a text and watch it",
+    operation_class=TextFormOperation,
+    responses=event_stream() | refusals(400, 409, 413, 422, 503),
+    tags=["streams"],
+)
+async def submit_text_and_stream(
+    request: Request[Any, Any, Any],
+    runtime: Injected,
+    caller: CallerInjected,
+    idempotency_key: IdempotencyKey = None,
+) -> ASGIApp:
+    """Takes a text and streams the events of its task: the same steps as for a recording, without a transcription.
+    What can be done with a task under `/audio/tasks` can be done with this one, too."""
+    accepted = await runtime.intake.submit_text(request, key=idempotency_key, owner=caller.owner)
     return await _stream(runtime, accepted.task_id, caller, headers=accepted.headers)
 
 

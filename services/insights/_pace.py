@@ -15,7 +15,9 @@ def words_per_minute(segments: Sequence[Segment]) -> float:
 
 
 def talk_time(segments: Sequence[Segment]) -> tuple[TalkTime, ...]:
-    """Seconds and words of each speaker, who spoke longest first."""
+    """Seconds and words of each speaker, who spoke longest first. Nobody for text that was never spoken."""
+    if not _covered(segments):
+        return ()
     by_speaker: dict[str | None, list[Segment]] = {}
     for segment in segments:
         by_speaker.setdefault(segment.speaker, []).append(segment)

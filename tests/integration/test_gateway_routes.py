@@ -42,6 +42,7 @@ async def test_every_route_is_described(client: httpx.AsyncClient) -> None:
         ("/audio/process-stream-realtime", "post"),
         ("/audio/process-stream-realtime", "get"),
         ("/audio/capabilities", "get"),
+        ("/text/process-stream-realtime", "post"),
         ("/audio/tasks", "post"),
         ("/audio/tasks", "get"),
         ("/audio/tasks/{task_id}", "get"),

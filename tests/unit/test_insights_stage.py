@@ -176,6 +176,7 @@ def test_talk_time_is_told_by_speaker() -> None:
         TalkTime(speaker="B", seconds=5, words=1),
         TalkTime(speaker="A", seconds=3.5, words=4),
     )
+    assert talk_time([spoken(0, 0, "never spoken")]) == ()
     assert talk_time([spoken(0, 2, "a b")]) == (TalkTime(speaker=None, seconds=2, words=2),)
 
 
