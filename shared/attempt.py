@@ -7,7 +7,7 @@ publishes them.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path
@@ -128,13 +128,13 @@ class Attempt:
             if segments:
                 yield segments
             elif self._input_end is None:
-                await self._rest()
+                await self._rest(until_set(self._woken, at_most_seconds=_LOOK_EVERY_SECONDS))
 
-    async def _rest(self) -> None:
-        """Wait for the stage before. The clock of this one stands meanwhile."""
+    async def _rest(self, wait: Awaitable[None]) -> None:
+        """Wait for others, the stage before or those who use the device. The clock of this attempt stands meanwhile."""
         ends, begun = self._clock.when(), asyncio.get_running_loop().time()
         self._clock.reschedule(None)
-        await until_set(self._woken, at_most_seconds=_LOOK_EVERY_SECONDS)
+        await wait
         if ends is not None:
             self._clock.reschedule(ends + asyncio.get_running_loop().time() - begun)
 
@@ -147,7 +147,8 @@ class Attempt:
     async def compute(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         if self._owed and self._due:
             await self._commit()
-        return await self._around.device.compute(function, *args, **kwargs)
+        await self._rest(self._around.device.turn())
+        return await self._around.device.run(function, *args, **kwargs)
 
     async def segments(self, segments: Sequence[Segment], *, done: float | None = None) -> None:
         if not segments:

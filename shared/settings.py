@@ -95,5 +95,7 @@ class StageSettings(BaseSettings, frozen=True, kw_only=True, forbid_unknown_fiel
     """A stage may run this many times the length of the audio, waiting not counted …"""
     run_limit_seconds: Seconds = 600.0
     """… and at least this long; then the task fails with `run_timeout`."""
+    stuck_seconds: Seconds = 60.0
+    """An engine that still computes this long after its task was ended is stuck: the worker exits with status 4."""
     health_port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 0
     """Port of the worker's /health and /metrics; 0 takes none."""

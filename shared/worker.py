@@ -51,6 +51,10 @@ _POLL_SECONDS = 0.5
 _FAREWELL_SECONDS = 1.0
 
 
+class EngineStuck(Exception):
+    """The engine's thread does not come back from a computation that nobody waits for any more."""
+
+
 class StageWorker(Worker):
     """arq's worker for one stage."""
 
@@ -136,7 +140,9 @@ class StageWorker(Worker):
 
 
 def serve(stage: Stage, make_engine: Callable[[S], Engine], settings_type: type[S]) -> None:
-    """The entry point of a stage service. Exits 0 after a drain, 2 on bad settings, 3 when a model is missing."""
+    """The entry point of a stage service. Exits 0 after a drain, 2 on bad settings, 3 when a model is missing, 4 when
+    the engine is stuck, so that whoever keeps the process running starts a new one."""
+    status = 0
     try:
         settings = load(settings_type, os.environ)
         logs.configure(settings, service=stage.name)
@@ -144,17 +150,20 @@ def serve(stage: Stage, make_engine: Callable[[S], Engine], settings_type: type[
     except MeshError as error:
         sys.stderr.write(f"{stage.name} worker cannot start: {error}\n")
         sys.exit(3 if isinstance(error, ModelMissing) else 2)
+    except EngineStuck:
+        log.critical("engine_stuck", stage=stage.name)
+        status = 4
     # Everything is handed back and closed. The interpreter's own end would wait for a computation that nobody wants any
     # more, and for ML libraries that take seconds to leave.
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(status)
 
 
 async def _serve(stage: Stage, engine: Engine, settings: StageSettings) -> None:
     stopping = asyncio.Event()
     for signum in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signum, stopping.set)
-    device = Device()
+    device = Device(patience_seconds=settings.stuck_seconds)
     async with AsyncExitStack() as resources:
         resources.callback(device.close)
         pool = open_pool(settings, name=f"voxmesh-{stage.name}")
@@ -190,23 +199,29 @@ def build(stage: Stage, engine: Engine, settings: StageSettings, *, redis: Redis
 
 
 async def run_until(worker: StageWorker, stopping: asyncio.Event) -> None:
-    """Takes jobs until `stopping` is set, then drains."""
+    """Takes jobs until `stopping` is set, then drains. Raises `EngineStuck` when it had to stop for that."""
     runner = worker.runner
+    device = runner.surroundings.device
     background = (
         asyncio.create_task(runner.wakeups.listen(), name="wakeups"),
         asyncio.create_task(worker.main(), name="queue"),
         asyncio.create_task(_announce(runner), name="presence"),
     )
-    stop = asyncio.create_task(stopping.wait(), name="stop")
+    reasons = (
+        asyncio.create_task(stopping.wait(), name="stop"),
+        asyncio.create_task(device.stuck.wait(), name="stuck"),
+    )
     log.info("worker_ready", stage=runner.stage.name)
-    await asyncio.wait([stop, *background], return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait([*reasons, *background], return_when=asyncio.FIRST_COMPLETED)
     await worker.drain()
-    await _end([stop, *background])
+    await _end([*reasons, *background])
     try:
         async with asyncio.timeout(_FAREWELL_SECONDS):
             await presence.withdraw(runner.surroundings.redis, runner.stage.name, runner.worker_id)
     except AWAY:  # a timeout is one of them
         log.info("presence_not_withdrawn")
+    if device.stuck.is_set():
+        raise EngineStuck
 
 
 async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:

@@ -33,7 +33,7 @@ async def working(stage: Stage, engine: Engine, settings: BaseSettings, **change
     stage_settings = StageSettings(redis_url=settings.redis_url, blob_url=settings.blob_url, drain_seconds=1.0)
     stage_settings = msgspec.structs.replace(stage_settings, **changed)
     pool = open_pool(settings, name=f"test-{stage.name}")
-    device = Device()
+    device = Device(patience_seconds=stage_settings.stuck_seconds)
     worker = build(stage, engine, stage_settings, redis=client(pool), device=device)
     stopping = asyncio.Event()
     task = asyncio.create_task(run_until(worker, stopping), name=f"worker of {stage.name}")

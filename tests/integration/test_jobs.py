@@ -164,3 +164,20 @@ async def test_a_worker_stops_in_time_though_redis_stands_still(durable_server: 
         durable_server.go_on()
         with worker_process(StageName.ASR, settings, environ):
             assert (await until_ended(redis, "t"))[-1].step is Step.COMPLETED
+
+
+async def test_a_worker_whose_engine_is_stuck_makes_room(settings: BaseSettings, redis: Redis) -> None:
+    """The task that it is stuck with fails by its limit; the process ends with 4, and what else it had in hand is done
+    by the next one."""
+    environ = {"RUN_LIMIT_SECONDS": "1", "STUCK_SECONDS": "0.5", "DRAIN_SECONDS": "0.2"}
+    async with working(STAGES[StageName.NLP], FakeEngine(), settings):
+        with worker_process(StageName.ASR, settings, {**environ, "FAKE_STALL_AT": "2"}) as stuck:
+            await submit(redis, "t")
+            await submit(redis, "u")
+            end = (await until_ended(redis, "t"))[-1]
+            assert end.error is not None
+            assert end.error.code == "run_timeout"
+            await wait_until(lambda: stuck.poll() is not None, description="the worker ends")
+            assert stuck.returncode == 4
+        with worker_process(StageName.ASR, settings, environ):
+            assert (await until_ended(redis, "u"))[-1].step is Step.COMPLETED
