@@ -71,6 +71,18 @@ def tasks_of(owner: str) -> str:
     return f"vm:tasks:{owner}"
 
 
+def unfinished(owner: str) -> str:
+    """Set: ids of the owner's tasks, among them all that have not ended. Kept where their number is limited. TTL: from
+    the latest submission, as long as the tombstone's."""
+    return f"vm:unfinished:{owner}"
+
+
+def heard(owner: str, day: str) -> str:
+    """String: seconds of audio that the owner has submitted on a day, counted in UTC from 1970. TTL: the day and the
+    one after."""
+    return f"vm:heard:{owner}:{day}"
+
+
 def once(owner: str, key: str) -> str:
     """Hash: the task that the owner's idempotency key, which has no space in it, has created, and what stands for its
     body. TTL: the task's, from its submission."""

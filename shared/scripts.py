@@ -16,14 +16,19 @@ from shared.commit import Commit, Committed
 from shared.errors import Closed, Superseded
 from shared.messages import Options, StageName, State
 from shared.redis import Redis
-from shared.submission import KeyReused, Submission
+from shared.submission import KeyReused, NoRoom, Room, Submission
+
+
+def _source(*names: str) -> bytes:
+    return b"".join(files("shared").joinpath("lua", f"{name}.lua").read_bytes() for name in names)
+
 
 _SOURCES = {
-    name: files("shared").joinpath("lua", f"{name}.lua").read_bytes()
-    for name in ("submit", "take", "claim", "commit", "renew", "release", "finish", "close", "discard")
+    **{name: _source(name) for name in ("take", "claim", "commit", "renew", "release", "finish", "close", "discard")},
+    **{name: _source("room", name) for name in ("admit", "submit")},
 }
 
-
+_ENDLESS = Room()
 _LOOK_AT = 10_000
 """How many jobs of a queue a worker looks through for a free one: more than a fleet ever has in hand."""
 
@@ -79,13 +84,25 @@ class Scripts:
         self._limits = limits
         self._scripts = {name: redis.register_script(source) for name, source in _SOURCES.items()}
 
-    async def submit(self, submission: Submission) -> str:
+    async def admit(
+        self, owner: str, route: Sequence[StageName], room: Room, *, seconds: float, once: str | None = None
+    ) -> None:
+        """Raises `NoRoom` when there is none for a task of this owner with so much audio at least, on a route that has
+        at least these stages. `once` is its idempotency key."""
+        request: dict[str, Any] = {"room": room.request(owner, route, seconds=seconds)}
+        if once is not None:
+            request["once"] = keys.once(owner, once)
+        _check_room(*await self._call("admit", [], request))
+
+    async def submit(self, submission: Submission, room: Room = _ENDLESS) -> str:
         """Create the task and enqueue its first stage. Returns the task's id, or that of the task which the same `once`
-        has created before. Raises `KeyReused` when that one had another body."""
+        has created before. Raises `KeyReused` when that one had another body, and `NoRoom`."""
         request = submission.request() | {"tombstone_ms": self._limits.tombstone_ms}
+        request["room"] = room.request(submission.owner, submission.route, seconds=submission.duration)
         status, known = await self._call("submit", submission.keys(), request, submission.job, *submission.records)
         if status == b"REUSED":
             raise KeyReused
+        _check_room(status, known)
         return known.decode()
 
     async def take(
@@ -225,6 +242,11 @@ def _claim(fields: Sequence[Any]) -> Claim:
         queued_seconds=max(0.0, (now - int(queued)) / 1000),
         submitted=datetime.fromtimestamp(int(created) / 1000, UTC),
     )
+
+
+def _check_room(status: bytes, wait_ms: Any) -> None:
+    if status != b"OK":
+        raise NoRoom(status.decode(), wait_ms / 1000)
 
 
 def _check(reply: Sequence[Any]) -> None:

@@ -70,5 +70,38 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
+class Room(msgspec.Struct, frozen=True, kw_only=True):
+    """What there has to be room for. 0 is no limit."""
+
+    queue: int = 0
+    """Jobs of each stage on the task's way, waiting or in work."""
+    tasks: int = 0
+    """Unfinished tasks of the owner."""
+    audio_seconds: float = 0.0
+    """Seconds of audio that the owner submits in a day, by UTC."""
+
+    def request(self, owner: str, route: Sequence[StageName], *, seconds: float) -> dict[str, Any]:
+        """What `room.lua` gets about a task of that owner, that way and that length."""
+        return {
+            "queues": [keys.queue(stage) for stage in route],
+            "queue": self.queue,
+            "tasks": self.tasks,
+            "unfinished": keys.unfinished(owner),
+            "task_key": keys.task("%s"),
+            "audio_seconds": self.audio_seconds,
+            "seconds": seconds,
+            "heard": keys.heard(owner, "%s"),
+        }
+
+
+class NoRoom(Exception):
+    """There is no room for one more task. `wait_seconds` says for how long, 0 when nobody can know."""
+
+    def __init__(self, reason: str, wait_seconds: float) -> None:
+        super().__init__(reason)
+        self.reason: str = reason
+        self.wait_seconds = wait_seconds
+
+
 class KeyReused(Exception):
     """The key of a `Once` stands for another body."""

@@ -11,6 +11,7 @@ import structlog
 from litestar import Request
 
 from services.gateway import idempotency, texts, uploads
+from services.gateway.admission import Admission
 from services.gateway.fleet import Fleet
 from services.gateway.forms import FIELDS, TEXT_FIELDS, options_of
 from services.gateway.settings import Settings
@@ -19,10 +20,10 @@ from shared import audio, metrics, queue, tasks
 from shared.blobs import BlobStore
 from shared.errors import Retryable
 from shared.messages import State
-from shared.redis import Redis, answered, ask_for_life
+from shared.redis import Redis, answered
 from shared.scripts import Scripts
 from shared.steps import route_of
-from shared.submission import KeyReused, Submission
+from shared.submission import KeyReused, NoRoom, Submission
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +56,7 @@ class Intake:
         self._spool = spool
         self._fleet = fleet
         self._settings = settings
+        self._admission = Admission(scripts, settings)
         self._probing = asyncio.Semaphore(_PROBES)
 
     async def submit(self, request: Request[Any, Any, Any], *, key: str | None, owner: str = "") -> Accepted:
@@ -65,7 +67,7 @@ class Intake:
         unknown: its recording stays, and the janitor removes it if there is no task.
         """
         key = idempotency.checked(key)
-        await ask_for_life(self._redis)  # a refusal now is better than one after a long upload
+        await self._admission.admit(owner, audio=True, once=key)  # better than a refusal after a long upload
         settings = self._settings
         async with uploads.received(
             request,
@@ -81,7 +83,7 @@ class Intake:
     async def submit_text(self, request: Request[Any, Any, Any], *, key: str | None, owner: str = "") -> Accepted:
         """The same for a form with a text."""
         key = idempotency.checked(key)
-        await ask_for_life(self._redis)
+        await self._admission.admit(owner, audio=False, once=key)
         form = await texts.received(request, fields=TEXT_FIELDS, most=self._settings.max_text_characters)
         draft = self._draft(form.fields, audio=False, name=form.name, owner=owner)
         draft = msgspec.structs.replace(draft, once=idempotency.once_of(key, draft, digest=form.digest))
@@ -117,12 +119,15 @@ class Intake:
 
     async def create(self, submission: Submission) -> Accepted:
         """Create the task, once. Of one that is there already the recording is not kept a second time. Raises
-        `Problem` with 409 when its key stands for something else."""
+        `Problem` with 409 when its key stands for something else, 429 or 503 when there is no room."""
         try:
-            task_id = await answered(self._scripts.submit(submission))
+            task_id = await answered(self._scripts.submit(submission, self._admission.room(submission.owner)))
         except KeyReused as error:
             await self.discard(submission.blob)
             raise idempotency.conflict() from error
+        except NoRoom as error:
+            await self.discard(submission.blob)
+            self._admission.refuse(error, seconds=submission.duration)
         if task_id != submission.task_id:
             await self.discard(submission.blob)
             return await self._replayed(task_id)

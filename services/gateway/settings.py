@@ -46,6 +46,13 @@ class Settings(BaseSettings, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How long a stream link lets somebody open or reopen the stream of its task."""
     requests_per_minute: Annotated[int, msgspec.Meta(ge=0)] = 600
     """How many requests a tenant may make, in one go or spread; 0 sets no limit. Each link counts by itself."""
+    tasks_at_a_time: Annotated[int, msgspec.Meta(ge=0)] = 100
+    """How many unfinished tasks a tenant may have; 0 sets no limit."""
+    audio_seconds_per_day: Annotated[float, msgspec.Meta(ge=0)] = 360_000.0
+    """How much audio a tenant may submit in a day, by UTC: a hundred hours; 0 sets no limit."""
+    max_queue: Annotated[int, msgspec.Meta(ge=0)] = 1_000
+    """Submissions are refused while a stage on their way has this many jobs, in work or waiting; 0 sets no limit. What
+    is bearable depends on the workers: jobs, times the seconds that one takes, over the workers of the stage."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

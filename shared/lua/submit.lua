@@ -1,6 +1,7 @@
 -- Creates a task, whole or not at all: its record, its input if it starts with text, and the job of its first stage.
 -- Returns {status, task_id}: OK with the task that is there now. That is the earlier one when the client has sent the
--- same under the same key before; with another body under that key it is REUSED, and nothing has changed.
+-- same under the same key before; with another body under that key it is REUSED, and nothing has changed. Neither has it
+-- when there is no room: then {status, wait_ms} says for what.
 local task, source, watch, queue, job, tombstone, list, once = unpack(KEYS)
 local request, job_bytes = cmsgpack.unpack(ARGV[1]), ARGV[2]
 
@@ -11,12 +12,19 @@ if once then
   if earlier[1] and redis.call('EXISTS', string.format(request.task_key, earlier[1])) == 1 then
     return {earlier[2] == request.body and 'OK' or 'REUSED', earlier[1]}
   end
-  redis.call('HSET', once, 'task_id', request.task_id, 'body', request.body)
-  redis.call('PEXPIRE', once, request.ttl_ms)
 end
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local want = want_of_room(request.room, now)
+if want then return want end
+take_room(request.room, now, request.task_id, request.ttl_ms + request.tombstone_ms)
+
+if once then
+  redis.call('HSET', once, 'task_id', request.task_id, 'body', request.body)
+  redis.call('PEXPIRE', once, request.ttl_ms)
+end
 
 redis.call('HSET', task,
   'state', 'queued', 'step', 'queued', 'progress', 0, 'turn', 0, 'created', now,

@@ -22,9 +22,10 @@ def bearing(key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"}
 
 
-async def posted(client: httpx.AsyncClient, key: str, *, body: bytes = SOUND, **headers: str) -> httpx.Response:
-    """The answer to a submission."""
-    return await client.post("/audio/tasks", content=body, headers=FORM | bearing(key) | headers)
+async def posted(client: httpx.AsyncClient, key: str, *, body: bytes = SOUND, once: str = "") -> httpx.Response:
+    """The answer to a submission. `once` is its idempotency key."""
+    headers = FORM | bearing(key) | ({"Idempotency-Key": once} if once else {})
+    return await client.post("/audio/tasks", content=body, headers=headers)
 
 
 async def submitted(client: httpx.AsyncClient, key: str) -> str:
