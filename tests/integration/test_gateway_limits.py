@@ -21,7 +21,7 @@ from tests.conftest import wait_until
 from tests.fakes.form import form, part, wav
 from tests.fakes.gateway import client_of, served, serving
 from tests.fakes.stages import STAGES, FakeEngine
-from tests.fakes.tenants import BATCH, ENTRIES, WEB, posted, statuses, submitted
+from tests.fakes.tenants import BATCH, ENTRIES, WEB, bearing, posted, statuses, submitted
 from tests.fakes.wire import wire_to
 from tests.mesh import LIMITS, until_ended, working
 
@@ -245,3 +245,19 @@ async def test_the_set_of_unfinished_tasks_stays_small(redis: Redis) -> None:
         await scripts.submit(made, Room(tasks=4))
         await end(redis, task_id, State.CANCELLED)
     assert await redis.scard(keys.unfinished("web")) <= 4
+
+
+async def test_texts_need_room_but_no_audio(guarded: Settings) -> None:
+    """A text counts as a task and waits in queues; a day whose audio is used up takes it all the same."""
+    limited = msgspec.structs.replace(guarded, audio_seconds_per_day=1.0)
+    async with served(limited) as client:
+        await submitted(client, WEB)
+        assert (await posted(client, WEB)).json()["code"] == "quota_exceeded"
+
+        async def text() -> int:
+            form_data = {"text": (None, "Good morning.")}
+            path = "/text/process-stream-realtime"
+            async with client.stream("POST", path, files=form_data, headers=bearing(WEB)) as response:
+                return response.status_code
+
+        assert [await text() for _ in range(3)] == [200, 200, 429]
