@@ -13,7 +13,7 @@ SPOKEN := $(if $(filter command,$(origin LANGUAGE)),--language '$(LANGUAGE)')
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install models demo up test fmt lint types check bench lock clean
+.PHONY: help install models demo up test fuzz fmt lint types check bench lock clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -47,6 +47,10 @@ up: models ## Run the mesh on PORT= (8000) until Ctrl-C
 
 test: models ## Run the tests that need no GPU; T= picks files, TESTARGS= passes through
 	$(BIN)/python -m pytest $(T) $(TESTARGS)
+
+fuzz: models ## Try a whole mesh with some thousand requests made up from the OpenAPI document
+	SCHEMA_EXAMPLES=$(or $(EXAMPLES),100) SCHEMA_SEED=$(or $(SEED),$$RANDOM) \
+	    $(BIN)/python -m pytest -s tests/integration/test_openapi.py
 
 fmt: install ## Lay out the code and mend what the linter can
 	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .

@@ -18,6 +18,7 @@ from services.gateway import capabilities, health, results, streams, tasks
 from services.gateway.access import caller_of
 from services.gateway.cors import cors_config, origins_of, vary
 from services.gateway.limits import raise_file_limit
+from services.gateway.methods import options_for
 from services.gateway.openapi import schema_config
 from services.gateway.problems import answer
 from services.gateway.runtime import build, running
@@ -28,6 +29,22 @@ from shared.settings import load
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than the 60 seconds for which proxies keep a connection, so that they never write to one that is closing."""
+
+HANDLERS = (
+    streams.submit_and_stream,
+    streams.submit_text_and_stream,
+    streams.stream,
+    streams.task_events,
+    tasks.submit_task,
+    tasks.task_list,
+    tasks.task_state,
+    tasks.cancel_task,
+    capabilities.capabilities,
+    results.task_result,
+    health.live,
+    health.ready,
+    health.metrics,
+)
 
 
 def create_app(settings: Settings) -> Litestar:
@@ -41,21 +58,7 @@ def create_app(settings: Settings) -> Litestar:
             yield
 
     return Litestar(
-        route_handlers=[
-            streams.submit_and_stream,
-            streams.submit_text_and_stream,
-            streams.stream,
-            streams.task_events,
-            tasks.submit_task,
-            tasks.task_list,
-            tasks.task_state,
-            tasks.cancel_task,
-            capabilities.capabilities,
-            results.task_result,
-            health.live,
-            health.ready,
-            health.metrics,
-        ],
+        route_handlers=[options_for(HANDLERS), *HANDLERS],
         guards=[runtime.access.guard],
         dependencies={
             "runtime": Provide(lambda: runtime, sync_to_thread=False),

@@ -9,6 +9,8 @@ from services.gateway.problems import unavailable
 from services.gateway.runtime import Injected
 from shared.redis import ask_for_life
 
+_METRICS_TYPE = CONTENT_TYPE_LATEST.partition("; charset")[0]  # Litestar adds the charset
+
 
 @get("/health/live", opt=OPEN, media_type="text/plain", summary="Whether the process turns", tags=["operations"])
 async def live() -> str:
@@ -32,7 +34,13 @@ async def ready(runtime: Injected) -> str:
     return "ready\n"
 
 
-@get("/metrics", opt=OPEN, summary="Metrics in Prometheus' text format", tags=["operations"])
+@get(
+    "/metrics",
+    media_type="text/plain",
+    opt=OPEN,
+    summary="Metrics in Prometheus' text format",
+    tags=["operations"],
+)
 async def metrics() -> Response[bytes]:
     """What this process counts."""
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(), media_type=_METRICS_TYPE)

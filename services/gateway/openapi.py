@@ -2,15 +2,18 @@
 
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import cast
 
 from litestar import Router
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, OpenAPIType, Operation, RequestBody, Schema, Tag
+from litestar.openapi.spec.enums import OpenAPIFormat
 
 from services.gateway.access import OPEN
+from services.gateway.document import Document
+from services.gateway.forms import MOST_LABEL_CHARACTERS, MOST_LABELS, MOST_TEXT_CHARACTERS
 from services.gateway.problems import ProblemBody
-from services.gateway.security import SecureSchema
 
 _DESCRIPTIONS = {
     400: "The form is not as it should be; `code` and `field` say what is wrong.",
@@ -25,12 +28,32 @@ _DESCRIPTIONS = {
 }
 
 
+_BOOLEAN = "^ *([Tt][Rr][Uu][Ee]|1|[Oo][Nn]|[Yy][Ee][Ss]|[Ff][Aa][Ll][Ss][Ee]|0|[Oo][Ff][Ff]|[Nn][Oo])? *$"
+"""Everything in a form is text, and clients have their own ways to say yes. Empty is the default."""
+
+
 def _text(description: str) -> Schema:
     return Schema(type=OpenAPIType.STRING, description=description)
 
 
 def _flag(description: str, *, default: bool = False) -> Schema:
-    return Schema(type=OpenAPIType.BOOLEAN, description=description, default=default)
+    words = Schema(type=OpenAPIType.STRING, pattern=_BOOLEAN)
+    return Schema(any_of=[Schema(type=OpenAPIType.BOOLEAN), words], description=description, default=default)
+
+
+def _of_format(name: str, description: str, example: str) -> Schema:
+    """Text of a format that OpenAPI has no name for."""
+    kind = cast("OpenAPIFormat", name)
+    return Schema(type=OpenAPIType.STRING, format=kind, description=description, examples=[example])
+
+
+def _labels(description: str, example: str) -> Schema:
+    text = f"{description}, separated by commas: at most {MOST_LABELS} of up to {MOST_LABEL_CHARACTERS} characters."
+    return _of_format("comma-separated", text, example)
+
+
+def _hint(description: str) -> Schema:
+    return Schema(type=OpenAPIType.STRING, description=description, max_length=MOST_TEXT_CHARACTERS)
 
 
 RESULT_TYPES = {
@@ -42,27 +65,31 @@ RESULT_TYPES = {
 }
 """Content types of a result by its format. (To `text/…`, Litestar adds the charset.)"""
 
-_TEXT_FIELDS = {
-    "language": _text("Language of the input, such as `en`, `en-US` or `english`; `auto` (the default) detects it."),
+_FIELDS = {
+    "language": _of_format(
+        "spoken-language", "Language of the input: a code, a tag or a name; `auto` detects it.", "en-US"
+    ),
     "include_translation": _flag("Translate the text."),
-    "target_language": _text("Where to translate to."),
+    "target_language": _of_format("language", "What to translate to: a code, a tag or a name.", "pt-BR"),
     "include_insights": _flag("Gather key phrases, questions, action items and sentiment."),
-    "topics": _text("Labels for classification, separated by commas."),
-    "entity_labels": _text("Labels for named entities, separated by commas."),
+    "topics": _labels("Labels for classification", "business, health"),
+    "entity_labels": _labels("Labels for named entities", "person, organization"),
 }
 
 _FORM = Schema(
     type=OpenAPIType.OBJECT,
     required=["audio"],
+    additional_properties=False,
     properties={
         "audio": Schema(
             type=OpenAPIType.STRING,
+            format=OpenAPIFormat.BINARY,
             content_media_type="application/octet-stream",
             description="The recording, as a file. Its bytes decide what it is.",
         ),
-        **_TEXT_FIELDS,
-        "initial_prompt": _text("Text that comes before the recording, to set its style and spelling."),
-        "hotwords": _text("Words that the recogniser should expect."),
+        **_FIELDS,
+        "initial_prompt": _hint("Text that comes before the recording, to set its style and spelling."),
+        "hotwords": _hint("Words that the recogniser should expect."),
         "diarize": _flag("Tell speakers apart."),
         "word_timestamps": _flag("Give each word its time.", default=True),
         "channels": Schema(
@@ -77,7 +104,11 @@ _FORM = Schema(
 _TEXT_FORM = Schema(
     type=OpenAPIType.OBJECT,
     required=["text"],
-    properties={"text": _text("The text, as a field or as a file; UTF-8."), **_TEXT_FIELDS},
+    additional_properties=False,
+    properties={
+        "text": _of_format("prose", "The text, as a field or as a file; UTF-8.", "Good morning, Emma. How are you?"),
+        **_FIELDS,
+    },
 )
 
 
@@ -146,7 +177,7 @@ def schema_config(version: str, *, keys: bool) -> OpenAPIConfig:
         description="Speech to transcript, translation, entities, topics, summary and insights, streamed.",
         use_handler_docstrings=True,
         openapi_router=Router("/schema", route_handlers=[], include_in_schema=False, opt=dict(OPEN)),
-        render_plugins=[SecureSchema(keys=keys)],
+        render_plugins=[Document(keys=keys)],
         tags=[
             Tag("streams", "Watch a task while it is being worked on."),
             Tag("tasks", "Submit a recording, ask how it stands."),

@@ -64,7 +64,7 @@ async def task_result(
     _require_result(task, chosen, translated=in_translation)
     data = await answered(runtime.redis.get(keys.result(task_id)))
     if data is None:
-        raise Problem(410, "result_gone", "The result has expired. Please submit the recording again.")
+        raise Problem(410, "task_expired", "The result was kept for its time and has expired. Please submit it again.")
     body, tag = await asyncio.to_thread(_made, data, chosen, translated=in_translation)
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
     if is_known(tag, if_none_match):

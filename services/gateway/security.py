@@ -5,8 +5,7 @@ It is derived from what each handler says to the guard, so that the document can
 
 from typing import Any
 
-from litestar import Litestar, Request
-from litestar.openapi.plugins import JsonRenderPlugin
+from litestar import Litestar
 
 _SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, as `Authorization: Bearer …`."},
@@ -26,24 +25,15 @@ _REFUSALS = {
 }
 
 
-class SecureSchema(JsonRenderPlugin):
-    """OpenAPI as JSON; with keys, it says so."""
-
-    def __init__(self, *, keys: bool) -> None:
-        super().__init__(path=("/", "/openapi.json"))
-        self._keys = keys
-
-    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-        """The document. Litestar keeps it between requests; doing this again changes nothing."""
-        if self._keys:
-            openapi_schema.setdefault("components", {})["securitySchemes"] = _SCHEMES
-            for operation, door in _operations(request.app, openapi_schema):
-                if door == "open":
-                    continue
-                names = ["bearer", "key", "link"] if door == "link" else ["bearer", "key"]
-                operation["security"] = [{name: []} for name in names]
-                operation["responses"] |= {status: _refusal(text) for status, text in _REFUSALS.items()}
-        return super().render(request, openapi_schema)  # pyright: ignore[reportUnknownMemberType] - its request is open
+def secure(document: dict[str, Any], app: Litestar) -> None:
+    """Say in `document` that keys are asked for."""
+    document.setdefault("components", {})["securitySchemes"] = _SCHEMES
+    for operation, door in _operations(app, document):
+        if door == "open":
+            continue
+        names = ["bearer", "key", "link"] if door == "link" else ["bearer", "key"]
+        operation["security"] = [{name: []} for name in names]
+        operation["responses"] |= {status: {"description": text} for status, text in _REFUSALS.items()}
 
 
 def _operations(app: Litestar, document: dict[str, Any]) -> list[tuple[dict[str, Any], str | None]]:
@@ -55,8 +45,3 @@ def _operations(app: Litestar, document: dict[str, Any]) -> list[tuple[dict[str,
         if handler.resolve_include_in_schema()
         for method in handler.http_methods
     ]
-
-
-def _refusal(description: str) -> dict[str, Any]:
-    schema = {"$ref": "#/components/schemas/ProblemBody"}
-    return {"description": description, "content": {"application/problem+json": {"schema": schema}}}

@@ -156,7 +156,7 @@ async def test_a_result_that_has_expired_is_gone(client: httpx.AsyncClient, redi
     await completed(redis)
     await redis.delete(keys.result(TASK))
     problem = await refused(client)
-    assert (problem["status"], problem["code"]) == (410, "result_gone")
+    assert (problem["status"], problem["code"]) == (410, "task_expired")
 
 
 async def test_a_translation_that_does_not_exist_is_refused(client: httpx.AsyncClient, redis: Redis) -> None:

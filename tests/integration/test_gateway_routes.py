@@ -30,6 +30,19 @@ async def test_paths_and_methods_that_do_not_exist(client: httpx.AsyncClient) ->
     assert (bare.status_code, bare.json()["code"]) == (400, "task_id_missing")
 
 
+async def test_options_names_all_methods_of_a_path(client: httpx.AsyncClient) -> None:
+    """The answer to OPTIONS and that to a wrong method agree with each other."""
+    for path, methods in (
+        ("/audio/process-stream-realtime", {"GET", "POST", "OPTIONS"}),
+        ("/audio/tasks/some-id", {"GET", "DELETE", "OPTIONS"}),
+        ("/health/live", {"GET", "OPTIONS"}),
+    ):
+        asked = await client.options(path)
+        assert (asked.status_code, set(asked.headers["allow"].split(", "))) == (204, methods)
+        refused = await client.put(path)
+        assert (refused.status_code, set(refused.headers["allow"].split(", "))) == (405, methods)
+
+
 async def test_every_route_is_described(client: httpx.AsyncClient) -> None:
     """/schema is an OpenAPI document with a summary and a description for each operation, and the upload form."""
     document = json.loads((await client.get("/schema")).text)

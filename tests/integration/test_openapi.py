@@ -1,0 +1,152 @@
+"""The OpenAPI document says what is so, and what it says is what happens."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jsonschema_rs
+import pytest
+
+from services.gateway.codes import CODES
+from tests.fakes.form import wav
+from tests.local_mesh import ROOT, LocalMesh
+
+EXAMPLES = int(os.environ.get("SCHEMA_EXAMPLES", "8"))
+"""Requests per operation that schemathesis makes up, beside those that it derives from the document."""
+SEED = os.environ.get("SCHEMA_SEED", "1")
+
+Json = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def http(mesh_url: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=mesh_url, timeout=20, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def document(http: httpx.Client) -> Json:
+    return http.get("/schema").json()
+
+
+def operations(document: Json) -> Iterator[tuple[str, Json]]:
+    """Each operation and its name."""
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method.upper()} {path}", operation
+
+
+def contents(document: Json) -> Iterator[tuple[str, Json]]:
+    """What is answered: operation, status and media type, and what the document says of it."""
+    for name, operation in operations(document):
+        for status, answer in operation["responses"].items():
+            for kind, content in answer.get("content", {}).items():
+                yield f"{name} {status} {kind}", content
+
+
+def validator(document: Json, schema: Json) -> jsonschema_rs.Draft202012Validator:
+    """Checks data against `schema`, which may refer to others of the document."""
+    return jsonschema_rs.Draft202012Validator(schema | {"components": document["components"]})
+
+
+def events_in(stream: str) -> list[Json]:
+    return [json.loads(line[6:]) for line in stream.splitlines() if line.startswith("data: ")]
+
+
+def test_every_answer_has_an_example_that_fits(document: Json) -> None:
+    """Each answer of each operation shows what it looks like, and the example is valid by its own schema."""
+    event = validator(document, {"$ref": "#/components/schemas/Event"})
+    for name, content in contents(document):
+        assert "example" in content, f"{name} has no example"
+        if "event-stream" in name:
+            assert [error for data in events_in(content["example"]) for error in event.iter_errors(data)] == [], name
+        else:
+            assert list(validator(document, content["schema"]).iter_errors(content["example"])) == [], name
+
+
+def test_every_parameter_has_an_example_that_fits(document: Json) -> None:
+    """The same for what is asked, the fields of forms included."""
+    for name, operation in operations(document):
+        for parameter in operation.get("parameters", ()):
+            assert "example" in parameter, f"{name}: {parameter['name']} has no example"
+            validator(document, parameter["schema"]).validate(parameter["example"])
+
+
+def test_references_lead_somewhere(document: Json) -> None:
+    """Each schema that is referred to is there."""
+    for target in re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)):
+        assert target in document["components"]["schemas"]
+
+
+def test_codes_are_those_of_the_documents() -> None:
+    """The codes of each status that the document lists are those that docs/errors.md explains."""
+    text = (ROOT / "docs/errors.md").read_text(encoding="utf-8")
+    explained: dict[int, set[str]] = {400: {"bad_request"}}
+    for code, statuses in re.findall(r"^\| `(\w+)` \| ([\d, ]+) \|", text, flags=re.MULTILINE):
+        for status in statuses.split(", "):
+            explained.setdefault(int(status), set()).add(code)
+    assert {status: set(codes) for status, codes in CODES.items()} == explained
+
+
+def test_events_and_results_are_as_described(document: Json, http: httpx.Client) -> None:
+    """Each event of a whole task is valid by the schema of its step, and so is the result."""
+    fields = {"include_translation": "true", "include_insights": "true"}
+    answer = http.post("/audio/process-stream-realtime", data=fields, files={"audio": ("a.wav", wav(1.0))})
+    event = validator(document, {"$ref": "#/components/schemas/Event"})
+    seen = events_in(answer.text)
+    assert [error.message for data in seen for error in event.iter_errors(data)] == []
+    assert {data["step"] for data in seen} >= {
+        "transcription",
+        "translation_complete",
+        "insights_complete",
+        "completed",
+    }
+    result = http.get(f"/audio/tasks/{answer.headers['x-task-id']}/result").json()
+    validator(document, {"$ref": "#/components/schemas/Result"}).validate(result)
+    wrong = seen[-1] | {"partial_result": {"transcript": 1}}
+    assert not event.is_valid(wrong)
+
+
+def finished(http: httpx.Client, count: int) -> list[str]:
+    """Tasks that have been completed, one after the other."""
+    fields = {"include_translation": "true", "include_insights": "true"}
+    answers = [
+        http.post("/audio/process-stream-realtime", data=fields, files={"audio": ("a.wav", wav(0.5))})
+        for _ in range(count)
+    ]
+    return [answer.headers["x-task-id"] for answer in answers]
+
+
+def complaints(output: str) -> str:
+    """What schemathesis says that it has found, without the requests."""
+    wanted = re.compile(r"_{3,} |- ST|\[[1-5]\d\d\]|    `|Network|.*imeout|    - ")
+    return "\n".join(line[:400] for line in output.splitlines() if wanted.match(line))
+
+
+@pytest.mark.timeout(900)
+def test_schemathesis_finds_nothing(whole_mesh: LocalMesh, http: httpx.Client, document: Json, tmp_path: Path) -> None:
+    """All checks of schemathesis over all routes of a real mesh: no 500, no hang, nothing that the document does not
+    say, nothing taken that it forbids, nothing refused that it allows."""
+    environ = {
+        "VOXMESH_TASKS": ",".join(finished(http, 3)),
+        "SCHEMATHESIS_HOOKS": "tests.fakes.schemathesis_hooks",
+        "PYTHONPATH": str(ROOT),
+    }
+    report = tmp_path / "report.json"
+    command = [sys.executable, "-m", "schemathesis.cli", "run", f"{whole_mesh.url}/schema", "--checks", "all"]
+    command += ["--max-examples", str(EXAMPLES), "--request-timeout", "10", "--continue-on-failure", "--no-color"]
+    command += ["--report", "json", "--report-json-path", str(report), "--seed", SEED]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=os.environ | environ, capture_output=True, text=True, errors="replace", check=False
+    )
+    assert done.returncode == 0, complaints(done.stdout) or done.stdout[-2000:]
+    counted = json.loads(report.read_text(encoding="utf-8"))
+    assert counted["operations"]["tested"] == len(list(operations(document)))
+    print(f"{counted['test_cases']['generated']} requests, seed {counted['seed']}")
+    assert counted["test_cases"]["generated"] >= EXAMPLES * counted["operations"]["tested"]
