@@ -48,7 +48,7 @@ _CLEANING_SECONDS = 2.0
 _LATE = Failure(
     code="deadline_exceeded", message="It was not done when its caller could wait no longer.", retryable=True
 )
-_LEFT = Failure(code="caller_left", message="The service that asked for it wants it no more.", retryable=True)
+_CANCELLED = Failure(code="cancelled", message="Somebody has cancelled the task of this call.")
 _LOST = Failure(
     code="task_lost",
     message="This task is no longer known: it has expired or was lost. Please submit it again.",
@@ -206,11 +206,14 @@ class Mesh:
     async def _clean(self, call: _Call) -> None:
         """End the task if it has not ended, and remove what there is of it."""
         task_id, stage = call.task_id, call.stage
-        state, failure = (State.EXPIRED, _LATE) if call.late else (State.CANCELLED, _LEFT)
+        state, failure = (State.EXPIRED, _LATE) if call.late else (State.CANCELLED, None)
         try:
             async with asyncio.timeout(_CLEANING_SECONDS):
                 if not call.ended:
-                    event, reason = events.make_end(task_id, state, failure), codec.encode_text(failure)
+                    event, reason = (
+                        events.make_end(task_id, state, failure),
+                        codec.encode_text(failure) if failure else "",
+                    )
                     await self._persist(lambda: self._scripts.close(task_id, state, event=event, error=reason))
                 await self._persist(lambda: self._scripts.discard(task_id, stage))
                 if call.submission.blob:
@@ -276,5 +279,10 @@ def _check(state: bytes | None, error: bytes | None) -> None:
     """Raises `TaskFailed` when nothing will come any more."""
     if state is None:
         raise TaskFailed(_LOST)
-    if State(state.decode()) not in (State.QUEUED, State.RUNNING):
-        raise TaskFailed(codec.decode_failure(error) if error else _LOST)
+    match State(state.decode()):
+        case State.QUEUED | State.RUNNING:
+            return
+        case State.CANCELLED:
+            raise TaskFailed(_CANCELLED)
+        case _:
+            raise TaskFailed(codec.decode_failure(error) if error else _LOST)

@@ -210,9 +210,8 @@ class Scripts:
 
     async def discard(self, task_id: str, stage: StageName) -> None:
         """Remove a task whose whole route is `stage`, and all that belongs to it."""
-        names = [keys.WATCH, keys.queue(stage), keys.task(task_id), keys.events(task_id), keys.result(task_id)]
+        names = [keys.WATCH, *_places(task_id, stage), keys.task(task_id), keys.events(task_id), keys.result(task_id)]
         names += [keys.out(task_id, keys.SOURCE), keys.out(task_id, stage)]
-        names += [keys.job(task_id, stage), keys.lease(task_id, stage)]
         await self._call("discard", names, {"task_id": task_id, "job_id": keys.job_id(task_id, stage)})
 
     async def _call(self, name: str, names: Sequence[str], request: dict[str, Any], *binary: bytes) -> Any:

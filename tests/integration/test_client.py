@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from shared.client import MeshClient, MeshRefused, Update, _http
-from shared.messages import Result, Step, Transcript, TranscriptPart, TranslationPart
+from shared.messages import Result, State, Step, Transcript, TranscriptPart, TranslationPart
 from shared.redis import Redis
 from shared.settings import BaseSettings
 from tests.conftest import RedisServer, free_port
@@ -178,3 +178,47 @@ async def test_a_result_that_is_not_there_yet_is_not_waited_for(redis: Redis, se
                 await client.result(task.task_id, deadline=20)
     assert (refused.value.status, refused.value.code) == (409, "task_not_finished")
     assert refused.value.retry_after is not None
+
+
+async def test_c05_tasks_are_listed_and_cancelled(redis: Redis, settings: BaseSettings) -> None:
+    """The list goes through all its pages, the newest first; a stream tells of a cancellation, which may be repeated;
+    what has ended otherwise, and what never was, is refused."""
+    port = free_port()
+    task_ids = [(await LiveTask(redis).create()).task_id for _ in range(51)]
+    done = await LiveTask(redis).create()
+    await done.complete()
+    with gateway_process(settings, port=port):
+        async with MeshClient(f"http://127.0.0.1:{port}") as client:
+            assert [task.task_id async for task in client.tasks(state=State.QUEUED)] == task_ids[::-1]
+            assert [task.task_id async for task in client.tasks(state=State.COMPLETED)] == [done.task_id]
+            watching = asyncio.create_task(all_of(client.events(task_ids[0])))
+            for _ in range(2):
+                await client.cancel(task_ids[0])
+            assert [update.step for update in await watching] == [Step.CANCELLED]
+            for task_id, refusal in ((done.task_id, (409, "task_finished")), ("none", (404, "no_such_task"))):
+                with pytest.raises(MeshRefused) as refused:
+                    await client.cancel(task_id)
+                assert (refused.value.status, refused.value.code) == refusal
+
+
+async def test_capabilities_are_told(mesh_url: str) -> None:
+    """As the gateway has them."""
+    async with MeshClient(mesh_url) as client:
+        assert (await client.capabilities())["ready"] is True
+
+
+async def test_a_text_goes_the_same_way(mesh_url: str) -> None:
+    """All but the transcription; the same key is the same task, and a text that is none is refused."""
+    key = uuid.uuid4().hex
+    async with MeshClient(mesh_url) as client:
+        task_ids = [
+            await client.submit_text("Sentence one. Sentence two.", language="en", idempotency_key=key)
+            for _ in range(2)
+        ]
+        updates = await all_of(client.events(task_ids[0]))
+        assert task_ids[0] == task_ids[1]
+        assert isinstance(result := updates[-1].partial, Result)
+        assert result.transcript == "Sentence one. Sentence two."
+        with pytest.raises(MeshRefused) as refused:
+            await client.submit_text(" ")
+        assert (refused.value.status, refused.value.code) == (422, "empty_text")

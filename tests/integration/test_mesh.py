@@ -3,66 +3,28 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from shared import events
 from shared import mesh as module
 from shared.errors import DeadlineExceeded, Permanent, TaskFailed
 from shared.mesh import Mesh
-from shared.messages import Document, Record, Segment, StageName
+from shared.messages import Document, Segment, StageName, State
 from shared.redis import Redis
+from shared.scripts import Scripts
 from shared.settings import BaseSettings
-from tests.conftest import RedisServer, wait_until
+from tests.fakes.calls import LATER, MANY, TEXTS, left, numbers, once, until_nothing_is_left, wait_for_keys
 from tests.fakes.form import wav
 from tests.fakes.stages import STAGES, FakeEngine
-from tests.mesh import worker_process, working
+from tests.mesh import LIMITS, working
 
-LATER, MANY = 65, 70
-"""A stage takes 64 sentences at a time: the rest is another batch."""
-TEXTS = [f"Sentence {number}." for number in range(1, MANY + 1)]
 SENTENCES = [
     Segment(index=7 * number, start=number, end=number + 1, text=f"Sentence {number}.") for number in (1, 2, 3)
 ]
-
-
-def once(number: int, do: Callable[[], object]) -> Callable[[int], None]:
-    """What a fake engine does: `do` at segment `number`, the first time it gets there."""
-    done = threading.Event()
-
-    def at(current: int) -> None:
-        if current == number and not done.is_set():
-            done.set()
-            do()
-
-    return at
-
-
-async def left(redis: Redis) -> list[str]:
-    """The keys of tasks, of jobs and of the list of tasks that are still there."""
-    return [
-        key.decode() async for key in redis.scan_iter() if key.startswith((b"vm:{", b"vm:tasks", b"arq:", b"vm:watch"))
-    ]
-
-
-async def until_nothing_is_left(redis: Redis) -> None:
-    async def clean() -> bool:
-        return not await left(redis)
-
-    await wait_until(clean, description="the call has left nothing")
-
-
-async def wait_for_keys(redis: Redis) -> None:
-    async def submitted() -> bool:
-        return bool(await left(redis))
-
-    await wait_until(submitted, description="the call is submitted")
-
-
-def numbers(records: Iterable[Record]) -> list[int]:
-    return [record.index for record in records if isinstance(record, Segment)]
 
 
 @pytest.fixture
@@ -153,6 +115,30 @@ async def test_a_call_that_fails_says_why(mesh: Mesh, redis: Redis, settings: Ba
     assert (failed.value.code, failed.value.retryable) == ("unsupported_language", False)
 
 
+async def test_a_call_that_somebody_else_ends(mesh: Mesh, redis: Redis) -> None:
+    """Its caller hears of it at once, and that it was no failure of the stage."""
+    call = asyncio.create_task(mesh.call("nlp", TEXTS))
+    await wait_for_keys(redis)
+    (task_id,) = [key.decode().partition("{")[2].partition("}")[0] async for key in redis.scan_iter("vm:*:task")]
+    await Scripts(redis, LIMITS).close(
+        task_id, State.CANCELLED, event=events.make_end(task_id, State.CANCELLED), error=""
+    )
+    with pytest.raises(TaskFailed) as cancelled:
+        await call
+    assert (cancelled.value.code, cancelled.value.retryable) == ("cancelled", False)
+    assert await left(redis) == []
+
+
+async def test_a_redis_that_comes_back_empty_is_told(mesh: Mesh, redis: Redis) -> None:
+    """The task is gone: waiting for it would be in vain."""
+    call = asyncio.create_task(mesh.call("nlp", TEXTS))
+    await wait_for_keys(redis)
+    await cast("Any", redis).flushall()
+    with pytest.raises(TaskFailed) as lost:
+        await call
+    assert (lost.value.code, lost.value.retryable) == ("task_lost", True)
+
+
 async def test_without_a_worker_the_deadline_comes(mesh: Mesh, redis: Redis) -> None:
     """It is kept to, its error is a `TimeoutError` that says what is missing, and no job is left for later."""
     before = time.monotonic()
@@ -195,71 +181,6 @@ async def test_a_caller_that_is_cancelled_ends_the_work(mesh: Mesh, redis: Redis
         assert not [key for key in await left(redis) if key.startswith("vm:{")]
         stall.set()
         await until_nothing_is_left(redis)
-
-
-async def test_a_killed_worker_is_followed_by_another(
-    mesh: Mesh, redis: Redis, settings: BaseSettings, tmp_path: Path
-) -> None:
-    """The next attempt goes on behind what is written: the caller has each sentence once."""
-    diary = tmp_path / "diary"
-    environ = {"LEASE_SECONDS": "1", "FAKE_DIARY": str(diary)}
-    with worker_process(StageName.TRANSLATE, settings, {**environ, "FAKE_STALL_AT": str(LATER)}) as first:
-        call = asyncio.create_task(mesh.call("translate", TEXTS))
-        await wait_until(
-            lambda: diary.exists() and f"{LATER}\n" in diary.read_text(), description="the first worker stalls"
-        )
-        first.kill()
-        with worker_process(StageName.TRANSLATE, settings, environ):
-            segments, _ = await call
-            await until_nothing_is_left(redis)
-    assert numbers(segments) == list(range(1, MANY + 1))
-    assert diary.read_text().splitlines().count("1") == 1
-
-
-async def test_redis_restarts_in_the_middle(durable_server: RedisServer, tmp_path: Path) -> None:
-    """The call waits for it as the worker does, and goes on where it was."""
-    settings = BaseSettings(redis_url=durable_server.url, blob_url=f"file://{tmp_path}/blobs")
-    asleep, wake = threading.Event(), threading.Event()
-
-    def sleep() -> None:
-        asleep.set()
-        wake.wait(20)
-
-    engine = FakeEngine(once(LATER, sleep))
-    async with working(STAGES[StageName.TRANSLATE], engine, settings), Mesh(settings) as mesh:
-        call = asyncio.create_task(mesh.call("translate", TEXTS, deadline=40))
-        await wait_until(asleep.is_set, description="the stage is at work")
-        durable_server.stop()
-        await asyncio.wait([call], timeout=0.5)
-        durable_server.start()
-        wake.set()
-        segments, _ = await call
-    assert numbers(segments) == list(range(1, MANY + 1))
-
-
-async def test_an_absent_redis_does_not_outlast_the_deadline(durable_server: RedisServer, tmp_path: Path) -> None:
-    """Neither the call nor its clean-up waits for ever, and the `Mesh` can be closed."""
-    settings = BaseSettings(redis_url=durable_server.url, blob_url=f"file://{tmp_path}/blobs")
-    async with Mesh(settings) as mesh:
-        durable_server.pause()
-        before = time.monotonic()
-        with pytest.raises(DeadlineExceeded):
-            await mesh.call("translate", TEXTS, deadline=0.5)
-    assert time.monotonic() - before < 5
-
-
-async def test_a_hundred_calls_share_few_connections(mesh: Mesh, redis: Redis, settings: BaseSettings) -> None:
-    """Each gets its own answer; there are never more connections than commands that may run, and one that listens."""
-    client = cast("Any", redis)
-    async with working(STAGES[StageName.TRANSLATE], FakeEngine(), settings):
-        calls = [asyncio.create_task(mesh.call("translate", [f"Sentence {number}."])) for number in range(100)]
-        most = 0
-        while not all(call.done() for call in calls):
-            most = max(most, sum(each["name"] == "mesh" for each in await client.client_list()))
-        answers = [(await call).segments[0].translation for call in calls]
-        await until_nothing_is_left(redis)
-    assert answers == [f"Frase {number}." for number in range(100)]
-    assert most <= module.CONNECTIONS + 1
 
 
 @pytest.mark.parametrize(

@@ -25,10 +25,14 @@ class Request:
         self.size = 0
 
 
+CLOSE = b"Connection: close"
+
+
 @asynccontextmanager
 async def answering(*answers: bytes) -> AsyncGenerator[tuple[str, list[Request]]]:
     """A server that gives each connection the next of `answers` when its request is whole, the last one to all that
-    follow, and then closes it, but for a stream: that stays open, and silent. Its address, and the requests so far."""
+    follow, and then closes it, but for a stream without `CLOSE`: that stays open, and silent. Its address, and the
+    requests so far."""
     requests: list[Request] = []
     serving: list[asyncio.Task[None]] = []
 
@@ -44,7 +48,7 @@ async def answering(*answers: bytes) -> AsyncGenerator[tuple[str, list[Request]]
             request.start = request.start or chunk
             request.size += len(chunk)
         writer.write(said)
-        if b"event-stream" in said:
+        if b"event-stream" in said and CLOSE not in said:
             await reader.read()
         writer.close()
         with suppress(ConnectionError):
@@ -58,7 +62,7 @@ async def answering(*answers: bytes) -> AsyncGenerator[tuple[str, list[Request]]
 
 def answer(status: str, body: str = "", *headers: str) -> bytes:
     """A whole HTTP answer."""
-    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers]
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", CLOSE.decode(), *headers]
     return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
 
 
@@ -66,6 +70,27 @@ CUT = b"HTTP/1.1 202 Accep"
 SUBMITTED = answer("202 Accepted", '{"task_id":"t","links":{"of":"the future"}}')
 LATER = answer("503 Service Unavailable", '{"code":"queue_full","detail":"Come back."}', "Retry-After: 1")
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nretry: 2000\n\n"
+
+
+def stream(*numbers: int, end: bool = False) -> bytes:
+    """A stream that says these events of a task, the last one its end if so told, and breaks off."""
+    head = STREAM.replace(b"2000", b"1").replace(b"\r\n\r\n", b"\r\n" + CLOSE + b"\r\n\r\n", 1)
+    steps = ["started"] * len(numbers)
+    if end:
+        steps[-1] = "failed"
+    said = '{"task_id":"t","step":"%s","progress":5,"message":"%d","timestamp":"2024-05-15T12:00:00Z"}'
+    events = (f"id: {number}-0\ndata: {said % (step, number)}\n\n" for number, step in zip(numbers, steps, strict=True))
+    return head + "".join(events).encode()
+
+
+async def test_s08_each_connection_goes_on_behind_the_last_event() -> None:
+    """Its id is sent along. Should the gateway begin anew all the same, because its log has lost the latest seconds,
+    what was seen is left out, but never the end."""
+    answers = (stream(1, 2), stream(3), stream(1, 2, 3, 4), stream(3, end=True))
+    async with answering(*answers) as (url, requests), MeshClient(url) as client:
+        seen = [update.message async for update in client.events("t")]
+    assert seen == ["1", "2", "3", "4", "3"]
+    assert [request.headers.get("last-event-id") for request in requests] == [None, "2-0", "3-0", "4-0"]
 
 
 async def test_c01_a_lost_reply_makes_no_second_task() -> None:
@@ -82,12 +107,12 @@ async def test_c01_a_lost_reply_makes_no_second_task() -> None:
 async def test_what_can_be_read_once_is_not_sent_twice() -> None:
     """A stream that broke off is gone; the caller is told rather than half a recording submitted."""
 
-    async def stream() -> AsyncIterator[bytes]:
+    async def once() -> AsyncIterator[bytes]:
         yield b"sound"
 
     async with answering(CUT, SUBMITTED) as (url, requests), MeshClient(url) as client:
         with pytest.raises(MeshUnreachable):
-            await client.submit(stream())
+            await client.submit(once())
     assert len(requests) == 1
 
 
