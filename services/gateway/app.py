@@ -1,5 +1,6 @@
 """The gateway's application and its process."""
 
+import asyncio
 import gc
 import os
 import signal
@@ -8,11 +9,14 @@ import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import cast
 
 import uvicorn
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from services.gateway import capabilities, health, results, streams, tasks
 from services.gateway.access import caller_of
@@ -29,12 +33,15 @@ from shared.settings import load
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than the 60 seconds for which proxies keep a connection, so that they never write to one that is closing."""
+FAREWELL_SECONDS = 2.0
+"""How long a client may take to read the rest of its stream when the gateway stops."""
 
 HANDLERS = (
     streams.submit_and_stream,
     streams.submit_text_and_stream,
     streams.stream,
     streams.task_events,
+    streams.events_of_many,
     tasks.submit_task,
     tasks.task_list,
     tasks.task_state,
@@ -98,7 +105,15 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.state.runtime.hub.close()
+        asyncio.get_running_loop().call_later(FAREWELL_SECONDS, self._drop_the_deaf)
         await super().shutdown(sockets)
+
+    def _drop_the_deaf(self) -> None:
+        """Cut the connections of clients that do not read what they were sent: they would never read the end either."""
+        for connection in cast("set[HttpToolsProtocol]", set(self.server_state.connections)):
+            flow: FlowControl = connection.flow
+            if flow.write_paused:
+                connection.transport.abort()
 
 
 def main() -> None:

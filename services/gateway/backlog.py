@@ -2,21 +2,27 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from services.gateway.frames import Frame, frame
+from services.gateway.frames import PIECE_BYTES, Frame, frame
 from shared import codec, events, tasks
 from shared.events import TextSoFar
 from shared.messages import Failure, State
 from shared.redis import Redis
 
 BATCH = 32
-"""Events per read: what a slow client holds in memory at most."""
+"""Events per read at most."""
 _CATCH_UP = 256
 """Events at a time that are read again only for the text that they add."""
 _READS = 16
-"""Reads at a time, so that ten thousand clients that wake at once do not open as many connections."""
-_LOOKS = 256
-"""Looks at tasks at a time. They are short, so more of them, and they do not wait behind those who read whole logs."""
+"""Reads at a time: what ten thousand clients that wake at once hold in memory meanwhile."""
+
+
+class Piece(NamedTuple):
+    """A part of a log. Frames behind it are there already unless it is the `last`."""
+
+    frames: Sequence[Frame]
+    last: bool
 
 
 class Backlog:
@@ -25,16 +31,15 @@ class Backlog:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._turn = asyncio.Semaphore(_READS)
-        self._look = asyncio.Semaphore(_LOOKS)
 
     async def task(self, task_id: str) -> tasks.Task | None:
         """The task as it stands, or None when there is none by this id."""
-        async with self._look:
-            return await tasks.read(self._redis, task_id)
+        return await tasks.read(self._redis, task_id)
 
-    async def read(self, task_id: str, number: int, *, last: Frame | None, texts: TextSoFar) -> Sequence[Frame]:
-        """Up to `BATCH` frames behind event `number`; `last` is the frame that the client had last. `texts` has seen
-        what was read for this client so far; when that is not all up to `number`, the log is read from its start.
+    async def read(self, task_id: str, number: int, *, last: Frame | None, texts: TextSoFar) -> Piece:
+        """The frames behind event `number`, up to `BATCH` and about `PIECE_BYTES`. `last` is the frame that the client
+        had last. `texts` has seen what was read for this client so far; when that is not all up to `number`, the log is
+        read from its start.
 
         A task that is gone gets an end without an id. One that ended at or before `number` gets its last event
         again: that happens when Redis has lost its latest seconds, and no stream may stay open for ever.
@@ -44,15 +49,22 @@ class Backlog:
             if not found:
                 task = await tasks.read(self._redis, task_id)
                 if task is None:
-                    return (_lost(task_id, last),)
+                    return Piece([lost(task_id, last)], last=True)
                 if task.state.terminal and task.last_event <= number:
                     before = max(task.last_event - 1, 0)
                     found = await events.read(self._redis, task_id, after=before, count=1)
                     if not found:
-                        return (_lost(task_id, last),)
+                        return Piece([lost(task_id, last)], last=True)
             if texts.number != number and any(events.lacks_text(event) for _, event in found):
                 await self._catch_up(task_id, number, texts)
-        return [frame(number, texts.complete(number, event)) for number, event in found]
+        frames: list[Frame] = []
+        size = 0
+        for at, event in found:
+            frames.append(frame(at, texts.complete(at, event)))
+            size += len(frames[-1].data)
+            if size >= PIECE_BYTES:
+                break
+        return Piece(frames, last=len(frames) == len(found) < BATCH)
 
     async def _catch_up(self, task_id: str, number: int, texts: TextSoFar) -> None:
         """Let `texts` see the events up to `number`."""
@@ -63,7 +75,7 @@ class Backlog:
                 texts.complete(seen, event)
 
 
-def _lost(task_id: str, last: Frame | None) -> Frame:
+def lost(task_id: str, last: Frame | None = None) -> Frame:
     """The end of a stream whose task is no longer in Redis, with the progress as it stood."""
     failure = Failure(
         code="task_lost",

@@ -8,6 +8,9 @@ from shared import events
 PING = b": ping\n\n"
 """A comment: it keeps the connection open, and a browser's `onmessage` does not see it."""
 
+PIECE_BYTES = 1 << 16
+"""How much a client is sent at a time: what one that reads slowly holds in memory, unless a single event is larger."""
+
 _POSITION = re.compile(r"([0-9]{1,15})(?:-[0-9]+)?")
 
 

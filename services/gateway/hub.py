@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 import structlog
 
 from services.gateway._pubsub import Listener, listener
-from services.gateway.backlog import BATCH, Backlog
+from services.gateway.backlog import Backlog
 from services.gateway.frames import Frame, frame
 from services.gateway.topic import Topic
 from shared import events, metrics
@@ -98,12 +98,12 @@ class Cursor:
         epoch = self.topic.epoch if self.topic.live else 0
         try:
             async with asyncio.timeout_at(deadline):
-                frames = await self._hub.backlog.read(
+                frames, last = await self._hub.backlog.read(
                     self.topic.task_id, self._number, last=self._last, texts=self._texts
                 )
         except AWAY:  # a timeout is one of them
             return ()
-        self._epoch = epoch if len(frames) < BATCH else 0
+        self._epoch = epoch if last else 0
         if self._epoch:
             self._texts = TextSoFar()  # a client that follows live holds no text
         return frames
@@ -153,7 +153,6 @@ class Hub:
         cursor = Cursor(self, topic, after)
         cursor.closed = self._closing
         topic.watchers.add(cursor)
-        metrics.OPEN_STREAMS.inc()
         self._tell(topic)
         return cursor
 
@@ -162,7 +161,6 @@ class Hub:
         if cursor not in topic.watchers:
             return
         topic.watchers.remove(cursor)
-        metrics.OPEN_STREAMS.dec()
         if not topic.watchers:
             del self._topics[topic.channel]
             self._tell(topic)

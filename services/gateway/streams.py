@@ -1,77 +1,49 @@
-"""Server-sent events: the life of one stream, and the endpoints that open one."""
+"""The endpoints that open a stream of events."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from litestar import Request, get, post
+from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, HeaderParameter, QueryParameter
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp
 
 from services.gateway import frames
 from services.gateway.access import LINK, Caller, CallerInjected
-from services.gateway.hub import Cursor, Hub
+from services.gateway.backlog import lost
 from services.gateway.idempotency import IdempotencyKey
 from services.gateway.openapi import FormOperation, TextFormOperation, event_stream, refusals
+from services.gateway.places import ENDED, NAME, Places, places_of
 from services.gateway.problems import Problem
 from services.gateway.runtime import Injected, Runtime
+from services.gateway.sse import EventStream, nothing_more
 from services.gateway.tasks import find, links_of
-from shared import metrics
+from shared.tasks import Task
 
-RETRY_MILLISECONDS = 2_000
-
-LastEventId = Annotated[
-    str | None,
-    HeaderParameter(name="Last-Event-ID", description="The id of the last event that the client has had."),
-]
-
-_HEADERS = {
-    "Content-Type": "text/event-stream; charset=utf-8",
-    "Cache-Control": "no-cache, no-transform",
-    "X-Accel-Buffering": "no",
-}
+MOST_TASKS = 50
+"""On one stream: as many as fit into an address and an id of moderate length."""
 
 
-class EventStream:
-    """The response that is a stream of events, as an ASGI application.
+def _last_seen(
+    last_event_id: Annotated[
+        str | None,
+        HeaderParameter(name="Last-Event-ID", description="The id of the last event that the client has had."),
+    ] = None,
+    last_event_id_query: Annotated[
+        str | None,
+        QueryParameter(
+            name="last_event_id",
+            description="The same, for a page that opens an `EventSource` anew: it cannot send the header. "
+            "The header, which the browser sends when it comes back by itself, counts for more.",
+        ),
+    ] = None,
+) -> str:
+    return last_event_id or last_event_id_query or ""
 
-    It is no generator: everything happens in the coroutine that serves the request, so its `finally` runs when the
-    client leaves, when the task ends and when the server stops, and nothing is left to the garbage collector.
-    """
 
-    def __init__(
-        self, hub: Hub, task_id: str, *, after: int, ping_seconds: float, headers: Mapping[str, str] | None = None
-    ) -> None:
-        self._hub = hub
-        self._task_id = task_id
-        self._after = after
-        self._ping_seconds = ping_seconds
-        self._headers = _HEADERS | {"X-Task-Id": task_id} | dict(headers or {})
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
-        cursor = self._hub.open(self._task_id, after=self._after)
-        try:
-            async with asyncio.TaskGroup() as group:
-                watch = group.create_task(_close_when_gone(receive, cursor), name="stream-disconnect")
-                await self._serve(cursor, send)
-                watch.cancel()
-        finally:
-            cursor.close()
-
-    async def _serve(self, cursor: Cursor, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": _encoded(self._headers)})
-        await _send(send, frames.retry(RETRY_MILLISECONDS))
-        ended = False
-        while not (ended or cursor.closed):
-            taken = await cursor.take(self._ping_seconds)
-            if taken:
-                ended = taken[-1].terminal
-                await _send(send, b"".join(frame.data for frame in taken), more=not ended)
-                metrics.EVENTS_SENT.inc(len(taken))
-            elif not cursor.closed:
-                await _send(send, frames.PING)
-        if not ended:
-            await _send(send, b"", more=False)
+LastSeen = NamedDependency[str]
+_LAST_SEEN = {"last_seen": Provide(_last_seen, sync_to_thread=False)}
 
 
 @post(
@@ -117,6 +89,7 @@ async def submit_text_and_stream(
 @get(
     "/audio/process-stream-realtime",
     opt=LINK,
+    dependencies=_LAST_SEEN,
     summary="Watch a task",
     responses=event_stream() | refusals(400, 404, 410, 503),
     tags=["streams"],
@@ -124,8 +97,8 @@ async def submit_text_and_stream(
 async def stream(
     runtime: Injected,
     caller: CallerInjected,
+    last_seen: LastSeen,
     task_id: Annotated[str, QueryParameter(description="The task to watch.")] = "",
-    last_event_id: LastEventId = None,
 ) -> ASGIApp:
     """Streams the events of a task from its start, or from behind the event that `Last-Event-ID` names, to its end.
     This is what a browser's `EventSource` opens. A client that has the last event of a task is answered 204, upon
@@ -134,12 +107,13 @@ async def stream(
         raise Problem(
             400, "task_id_missing", "Say which task to watch: ?task_id=… To submit a recording, POST it to this path."
         )
-    return await _watch(runtime, task_id, caller, last_event_id)
+    return await _watch(runtime, task_id, caller, last_seen)
 
 
 @get(
     "/audio/tasks/{task_id:str}/events",
     opt=LINK,
+    dependencies=_LAST_SEEN,
     summary="The events of a task",
     responses=event_stream() | refusals(404, 410, 503),
     tags=["streams"],
@@ -148,52 +122,106 @@ async def task_events(
     task_id: FromPath[str],
     runtime: Injected,
     caller: CallerInjected,
-    last_event_id: LastEventId = None,
+    last_seen: LastSeen,
 ) -> ASGIApp:
     """The same stream under the task's own path."""
-    return await _watch(runtime, task_id, caller, last_event_id)
+    return await _watch(runtime, task_id, caller, last_seen)
 
 
-async def _watch(runtime: Runtime, task_id: str, caller: Caller, last_event_id: str | None) -> ASGIApp:
+@get(
+    "/audio/events",
+    opt=LINK,
+    dependencies=_LAST_SEEN,
+    summary="Watch several tasks",
+    responses=event_stream() | refusals(400, 404, 503),
+    tags=["streams"],
+)
+async def events_of_many(
+    runtime: Injected,
+    caller: CallerInjected,
+    last_seen: LastSeen,
+    task_id: Annotated[
+        list[str] | None, QueryParameter(description="A task to watch; repeat the parameter for each.")
+    ] = None,
+) -> ASGIApp:
+    """Streams the events of up to 50 tasks over one connection, of which a browser keeps only six. Each event names its
+    `task_id`; those of one task come in order. The `id` of an event stands for the place in all of the tasks, so that
+    `Last-Event-ID` resumes each where it was. The stream ends when all have ended; a task that is not known ends with
+    `expired`, unless none is known."""
+    task_ids = list(dict.fromkeys(task_id or ()))
+    if not task_ids:
+        raise Problem(400, "task_id_missing", "Say which tasks to watch: ?task_id=…&task_id=…")
+    if len(task_ids) > MOST_TASKS:
+        raise Problem(400, "too_many_tasks", f"At most {MOST_TASKS} tasks go on one stream; open another.")
+    if strange := [task_id for task_id in task_ids if not NAME.fullmatch(task_id)]:
+        raise _no_such(strange)
+    return await _watch_many(runtime, task_ids, caller, last_seen)
+
+
+async def _watch(runtime: Runtime, task_id: str, caller: Caller, last_seen: str) -> ASGIApp:
     task = await find(runtime, task_id, caller)
-    after = frames.position(last_event_id)
-    if task.state.terminal and 0 < after == task.last_event:
-        return _nothing_more
-    if after > task.last_event:  # no event of this task: better all of them again than none
-        after = 0
+    after = _place(task, frames.position(last_seen))
+    if _had_all(task, after):
+        return nothing_more
     return await _stream(runtime, task_id, caller, after=after)
+
+
+async def _watch_many(runtime: Runtime, task_ids: Sequence[str], caller: Caller, last_seen: str) -> ASGIApp:
+    found = {task.task_id: task for task in await _find_all(runtime, task_ids, caller)}
+    seen = places_of(last_seen, task_ids)
+    after = {task_id: _place(task, seen.get(task_id, 0)) for task_id, task in found.items()}
+    gone = [task_id for task_id in task_ids if task_id not in found and seen.get(task_id) != ENDED]
+    places = Places(task_ids, seen | after)
+    open_ones = {task_id: number for task_id, number in after.items() if not _had_all(found[task_id], number)}
+    if not (open_ones or gone):
+        return nothing_more
+    return EventStream(
+        runtime.hub,
+        open_ones,
+        ping_seconds=runtime.settings.ping_seconds,
+        first=b"".join(places.stamp(task_id, lost(task_id)) for task_id in gone),
+        stamp=places.stamp,
+    )
+
+
+async def _find_all(runtime: Runtime, task_ids: Sequence[str], caller: Caller) -> list[Task]:
+    """Those that there are. Raises `Problem` with 404 when there is none."""
+
+    async def find_one(task_id: str) -> Task | None:
+        try:
+            return await find(runtime, task_id, caller)
+        except Problem as problem:
+            if problem.status in {404, 410}:
+                return None
+            raise
+
+    found = [task for task in await asyncio.gather(*map(find_one, task_ids)) if task is not None]
+    if not found:
+        raise _no_such(task_ids)
+    return found
+
+
+def _no_such(task_ids: Sequence[str]) -> Problem:
+    return Problem(404, "no_such_task", f"There are no such tasks, or they have expired: {', '.join(task_ids)}")
+
+
+def _place(task: Task, number: int) -> int:
+    """Where the client stands in the log. Of a number that is none of this task's: better all of it again than none."""
+    return number if 0 <= number <= task.last_event else 0
+
+
+def _had_all(task: Task, number: int) -> bool:
+    return task.state.terminal and 0 < number == task.last_event
 
 
 async def _stream(
     runtime: Runtime, task_id: str, caller: Caller, *, after: int = 0, headers: Mapping[str, str] | None = None
 ) -> EventStream:
     links = await links_of(runtime, task_id, caller)
-    named = {"Link": f'<{links.self}>; rel="self", <{links.stream}>; rel="alternate"'}
+    named = {"X-Task-Id": task_id, "Link": f'<{links.self}>; rel="self", <{links.stream}>; rel="alternate"'}
     return EventStream(
         runtime.hub,
-        task_id,
-        after=after,
+        {task_id: after},
         ping_seconds=runtime.settings.ping_seconds,
         headers=named | dict(headers or {}),
     )
-
-
-async def _nothing_more(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - ASGI
-    """204: the one answer upon which an `EventSource` does not come back."""
-    await send({"type": "http.response.start", "status": 204, "headers": []})
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def _close_when_gone(receive: Receive, cursor: Cursor) -> None:
-    """Ends the stream when the client has left. Nothing needs to be cancelled: a send to nobody returns at once."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    cursor.close()
-
-
-async def _send(send: Send, data: bytes, *, more: bool = True) -> None:
-    await send({"type": "http.response.body", "body": data, "more_body": more})
-
-
-def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]

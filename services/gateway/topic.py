@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
 
-from services.gateway.frames import Frame
+from services.gateway.frames import PIECE_BYTES, Frame
 from shared import keys
 
 RING_FRAMES, RING_BYTES = 256, 1 << 20
@@ -49,12 +49,20 @@ class Topic:
         self._wake()
 
     def after(self, number: int) -> Sequence[Frame] | None:
-        """The frames behind `number`. None when some of them are no longer, or never were, in the ring."""
+        """The frames behind `number`, about `PIECE_BYTES` of them. None when the next is no longer, or never was, in
+        the ring."""
         frames = self.frames
         missing = frames[-1].number - number if frames else 0
         if missing > len(frames):
             return None
-        return [frames[index] for index in range(-missing, 0)]
+        found: list[Frame] = []
+        size = 0
+        for index in range(-missing, 0):
+            found.append(frames[index])
+            size += len(found[-1].data)
+            if size >= PIECE_BYTES:
+                break
+        return found
 
     def confirm(self) -> None:
         """The subscription stands."""

@@ -1,8 +1,11 @@
-"""A gateway served over HTTP on a free port, in the process of the test."""
+"""A gateway served over HTTP on a free port, in the process of the test or in one of its own."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+import os
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 
 import httpx
 import msgspec
@@ -10,6 +13,32 @@ import msgspec
 from services.gateway.app import Server
 from services.gateway.settings import Settings
 from tests.conftest import free_port, wait_until
+from tests.mesh import ROOT
+
+COMMAND = [sys.executable, "-m", "services.gateway.app"]
+
+
+@contextmanager
+def gateway_process(environ: Mapping[str, str]) -> Generator["subprocess.Popen[bytes]"]:
+    """The process, which may not listen yet; killed behind the block if it still runs."""
+    process = subprocess.Popen(COMMAND, cwd=ROOT, env={**os.environ, **environ})
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def until_ready(client: httpx.AsyncClient) -> None:
+    """Returns when the gateway takes requests."""
+
+    async def ready() -> bool:
+        try:
+            return (await client.get("/health/ready")).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    await wait_until(ready, description="the gateway is ready")
 
 
 @asynccontextmanager

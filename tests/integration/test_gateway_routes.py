@@ -61,6 +61,7 @@ async def test_every_route_is_described(client: httpx.AsyncClient) -> None:
         ("/audio/tasks/{task_id}", "get"),
         ("/audio/tasks/{task_id}", "delete"),
         ("/audio/tasks/{task_id}/events", "get"),
+        ("/audio/events", "get"),
         ("/audio/tasks/{task_id}/result", "get"),
         ("/health/live", "get"),
         ("/health/ready", "get"),

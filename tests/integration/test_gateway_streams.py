@@ -131,7 +131,8 @@ async def test_s14_streams_end_when_the_gateway_stops(gateway_settings: Settings
         assert await anext(seen) == b"retry: 2000"
         server.should_exit = True
         async with asyncio.timeout(2):
-            assert [block async for block in seen if block != b": ping"] == []
+            (hint,) = [block async for block in seen if block != b": ping"]
+    assert 1000 <= int(hint.removeprefix(b"retry: ")) <= 4000
 
 
 async def test_s08_another_replica_continues(gateway_settings: Settings, task: LiveTask) -> None:
@@ -154,4 +155,4 @@ async def test_the_state_of_a_task(client: httpx.AsyncClient, task: LiveTask) ->
     assert state["links"]["events"] == f"/audio/tasks/{task.task_id}/events"
     await task.cancel()
     state = (await client.get(state["links"]["self"])).json()
-    assert (state["state"], state["error"]["code"]) == ("cancelled", "cancelled")
+    assert (state["state"], state["error"]) == ("cancelled", None)
