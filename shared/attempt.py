@@ -118,6 +118,10 @@ class Attempt:
     def written(self) -> Sequence[Segment]:
         return self._written
 
+    @property
+    def duration(self) -> float:
+        return self._claim.duration
+
     async def audio(self) -> Path:
         return await self._resources.enter_async_context(self._around.blobs.as_file(self._claim.blob))
 

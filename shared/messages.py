@@ -94,6 +94,8 @@ class Entity(Message, frozen=True, omit_defaults=False):
 class Segment(Message, frozen=True, tag_field="type", tag="segment"):
     """About one sentence of the recording. `index` counts from 1 and is the number of its record in every stage.
 
+    `channel` counts from 0, as channels lie in the file; None where they were mixed.
+
     `translation` is None until the translate stage has run, and also when the sentence could not be translated.
     """
 
@@ -106,6 +108,7 @@ class Segment(Message, frozen=True, tag_field="type", tag="segment"):
     language: str | None = None
     translation: str | None = None
     entities: tuple[Entity, ...] = ()
+    channel: int | None = None
 
 
 class Topic(Message, frozen=True, omit_defaults=False):
@@ -157,11 +160,13 @@ class Sentiment(Message, frozen=True, omit_defaults=False):
 
 
 class TalkTime(Message, frozen=True, omit_defaults=False):
-    """How much one speaker spoke. `speaker` is None where speakers were not told apart."""
+    """How much one speaker spoke, on one channel. `speaker` is None where speakers were not told apart, `channel` where
+    channels were mixed."""
 
     speaker: str | None
     seconds: float
     words: int
+    channel: int | None = None
 
 
 class Insights(Message, frozen=True, omit_defaults=False):

@@ -56,6 +56,11 @@ class Work(Protocol):
         """The stage's own output so far, in order: what earlier attempts wrote, then what this one emitted."""
         ...
 
+    @property
+    def duration(self) -> float:
+        """Seconds of sound in the recording as counted when it was submitted; 0 where that is not known."""
+        ...
+
     async def audio(self) -> Path:
         """The recording as a seekable local file, for the time of the attempt."""
         ...

@@ -113,7 +113,10 @@ class Clip:
 class Cutter:
     """Cuts a recording into clips as it arrives."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, patient: bool = True) -> None:
+        """A patient one fills a clip however long ago it has begun; others wait for what this one says, so an impatient
+        one hands on after as long a time as a clip may last."""
+        self._patient = patient
         self.speech = bytearray()
         """One byte per frame so far: 1 where somebody speaks."""
         self._speaking = 0
@@ -134,12 +137,21 @@ class Cutter:
             self.speech.append(speech)
             if len(self._kept) > self._limit:
                 yield self._cut()
+            elif not self._patient and self._grown_old():
+                yield from self.finish()
+                self.expect_little()
+
+    @property
+    def floor(self) -> float:
+        """No clip to come starts before this, in seconds from the start of the recording."""
+        first = self._kept[0].index if self._kept else len(self.speech) - len(self._before)
+        return first * FRAME_SECONDS
 
     def finish(self) -> Iterator[Clip]:
-        """The recording has ended. Yields what is left."""
+        """Nothing more belongs to what is kept. Yields what is left."""
         if self._kept:
-            yield Clip(self._kept)
-            self._kept = []
+            clip, self._kept = Clip(self._kept), []
+            yield clip
 
     def _keep(self, frame: Frame) -> None:
         """Keep `frame` if it is speech or near it; once speech is certain, also what came just before."""
@@ -152,6 +164,11 @@ class Cutter:
             self._kept.append(frame)
         else:
             self._before.append(frame)
+
+    def _grown_old(self) -> bool:
+        """Whether what is kept is at an end and has begun as long ago as a clip may last."""
+        now = len(self.speech)
+        return bool(self._kept) and now > self._keep_until + 1 and now - self._kept[0].index > self._limit
 
     def _cut(self) -> Clip:
         at = self._best_cut()

@@ -41,12 +41,6 @@ def not_done(options: Options) -> Iterator[Notice]:
     if options.diarize:
         message = "Speakers cannot be told apart here (`diarize`); the segments name none."
         yield _notice(code="speakers_unknown", message=message)
-    if options.channels == "separate":
-        message = (
-            "Channels cannot be transcribed apart here (`channels`); they were mixed. Send each channel as a recording "
-            "of its own if people speak at the same time."
-        )
-        yield _notice(code="channels_mixed", message=message)
 
 
 def _notice(*, code: str, message: str) -> Notice:

@@ -21,8 +21,8 @@ import msgspec
 import numpy as np
 
 from services.asr._clips import FRAME, Samples
+from services.asr._recogniser import Heard, Hints, Recogniser
 from services.asr.settings import Settings
-from services.asr.stage import Heard, Hints, Recogniser
 from shared import processors
 from shared.errors import ModelMissing, SettingsError
 from shared.messages import Word

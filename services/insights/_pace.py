@@ -15,15 +15,16 @@ def words_per_minute(segments: Sequence[Segment]) -> float:
 
 
 def talk_time(segments: Sequence[Segment]) -> tuple[TalkTime, ...]:
-    """Seconds and words of each speaker, who spoke longest first. Nobody for text that was never spoken."""
+    """Seconds and words of each speaker on each channel, who spoke longest first. Nobody for text that was never
+    spoken."""
     if not _covered(segments):
         return ()
-    by_speaker: dict[str | None, list[Segment]] = {}
+    by_speaker: dict[tuple[str | None, int | None], list[Segment]] = {}
     for segment in segments:
-        by_speaker.setdefault(segment.speaker, []).append(segment)
+        by_speaker.setdefault((segment.speaker, segment.channel), []).append(segment)
     shares = (
-        TalkTime(speaker=speaker, seconds=round(_covered(spoken), 2), words=sum(map(_words, spoken)))
-        for speaker, spoken in by_speaker.items()
+        TalkTime(speaker=speaker, seconds=round(_covered(spoken), 2), words=sum(map(_words, spoken)), channel=channel)
+        for (speaker, channel), spoken in by_speaker.items()
     )
     return tuple(sorted(shares, key=lambda share: -share.seconds))
 

@@ -22,11 +22,13 @@ class FakeWork:
         document: Document | None = None,
         audio: Path | None = None,
         written: Sequence[Segment] = (),
+        duration: float = 0.0,
     ) -> None:
         self.task_id = "task"
         self.options = options or Options()
         self.submitted = datetime(2024, 5, 15, 12, 0, tzinfo=UTC)
         self.written: list[Segment] = list(written)
+        self.duration = duration
         self.computed: list[str] = []
         self._batches = batches
         self._document = document

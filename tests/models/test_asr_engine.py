@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from transformers.models.whisper.english_normalizer import BasicTextNormalizer
 
+from services.asr._recogniser import Hints, Recogniser
 from services.asr.engine import make_engine
 from services.asr.settings import Settings
-from services.asr.stage import Hints, Recogniser, run
+from services.asr.stage import run
 from shared.audio import decode
 from shared.errors import ModelMissing, SettingsError
 from shared.messages import Document, Options, Segment

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
+import msgspec
 import pytest
 
 from services.insights._due import resolve
@@ -178,6 +179,15 @@ def test_talk_time_is_told_by_speaker() -> None:
     )
     assert talk_time([spoken(0, 0, "never spoken")]) == ()
     assert talk_time([spoken(0, 2, "a b")]) == (TalkTime(speaker=None, seconds=2, words=2),)
+
+
+def test_u09_talk_time_is_told_by_channel() -> None:
+    """Two people on two channels are two, also where nobody told speakers apart."""
+    segments = [msgspec.structs.replace(spoken(start, start + 2, "a b"), channel=start % 2) for start in (0, 1, 2)]
+    assert talk_time(segments) == (
+        TalkTime(speaker=None, seconds=4, words=4, channel=0),
+        TalkTime(speaker=None, seconds=2, words=2, channel=1),
+    )
 
 
 def test_sentiment_weighs_passages_by_their_words() -> None:
