@@ -88,7 +88,7 @@ def announced(request: Request[Any, Any, Any]) -> int:
     return int(request.headers.get("content-length") or 0)
 
 
-async def body_of(request: Request[Any, Any, Any], *, stall_seconds: float = 30.0) -> AsyncIterator[bytes]:
+async def body_of(request: Request[Any, Any, Any], *, stall_seconds: float) -> AsyncIterator[bytes]:
     """The body in the pieces in which it comes. Raises `Disconnected` when it does not come whole, and `Problem` with
     408 when next to nothing of it comes for so long. What is done with a piece takes no part of that time."""
     loop = asyncio.get_running_loop()

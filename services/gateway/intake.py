@@ -84,7 +84,12 @@ class Intake:
         """The same for a form with a text."""
         key = idempotency.checked(key)
         await self._admission.admit(owner, audio=False, once=key)
-        form = await texts.received(request, fields=TEXT_FIELDS, most=self._settings.max_text_characters)
+        form = await texts.received(
+            request,
+            fields=TEXT_FIELDS,
+            most=self._settings.max_text_characters,
+            stall_seconds=self._settings.upload_stall_seconds,
+        )
         draft = self._draft(form.fields, audio=False, name=form.name, owner=owner)
         draft = msgspec.structs.replace(draft, once=idempotency.once_of(key, draft, digest=form.digest))
         if accepted := await self.earlier(draft):

@@ -71,7 +71,7 @@ async def submit_and_stream(
     status_code=200,
     summary="Submit a text and watch it",
     operation_class=TextFormOperation,
-    responses=event_stream() | refusals(400, 409, 413, 422, 503),
+    responses=event_stream() | refusals(400, 408, 409, 413, 422, 503),
     tags=["streams"],
 )
 async def submit_text_and_stream(

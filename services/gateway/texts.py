@@ -45,15 +45,16 @@ class Form(msgspec.Struct, frozen=True):
     digest: str
 
 
-async def received(request: Request[Any, Any, Any], *, fields: frozenset[str], most: int) -> Form:
+async def received(request: Request[Any, Any, Any], *, fields: frozenset[str], most: int, stall_seconds: float) -> Form:
     """The form of `request`. `fields` are the names of the fields beside the text that are known, `most` is how many
-    characters the text may have. Raises `Problem` with 400, 413 or 422, and `Disconnected`."""
+    characters the text may have, `stall_seconds` the time in which something has to arrive. Raises `Problem` with 400,
+    408, 413 or 422, and `Disconnected`."""
     parser = parser_of(request, field=TEXT_FIELD)
     if announced(request) > most * _MOST_CHARACTER_BYTES + SLACK_BYTES:
         raise _too_long(most)
     reader = _Reader(parser, TextFields(fields, place=f"The text goes into '{TEXT_FIELD}'"), most)
     try:
-        async for chunk in body_of(request):
+        async for chunk in body_of(request, stall_seconds=stall_seconds):
             reader.feed(chunk)
         return reader.close()
     except MultipartError as error:
