@@ -1,6 +1,7 @@
 """`MeshClient` against gateways that are processes of their own."""
 
 import asyncio
+import hashlib
 import signal
 import uuid
 from collections.abc import AsyncIterator
@@ -222,3 +223,26 @@ async def test_a_text_goes_the_same_way(mesh_url: str) -> None:
         with pytest.raises(MeshRefused) as refused:
             await client.submit_text(" ")
         assert (refused.value.status, refused.value.code) == (422, "empty_text")
+
+
+async def test_a_key_lets_its_owner_in(settings: BaseSettings) -> None:
+    """Submission and stream go with the key; without one, with another, or for somebody else's task the refusal is
+    typed."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    keys = ",".join(f"{name}:{hashlib.sha256(name.encode()).hexdigest()}" for name in ("web", "batch"))
+    with gateway_process(settings, port=port, environ={"API_KEYS": keys}):
+        async with MeshClient(url, api_key="web") as web, MeshClient(url, api_key="batch") as batch:
+            task_id = await web.submit(wav())
+            watching = asyncio.create_task(all_of(web.events(task_id)))
+            with pytest.raises(MeshRefused) as foreign:
+                await batch.cancel(task_id)
+            await web.cancel(task_id)
+            assert [update.step for update in await watching][-1:] == [Step.CANCELLED]
+        refusals = [(foreign.value.status, foreign.value.code)]
+        for key in ("", "wrong"):
+            async with MeshClient(url, api_key=key) as stranger:
+                with pytest.raises(MeshRefused) as refused:
+                    await stranger.submit(wav())
+                refusals.append((refused.value.status, refused.value.code))
+    assert refusals == [(404, "no_such_task"), (401, "key_missing"), (403, "key_unknown")]
