@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 ATTEMPTS = 1_000
 SERIAL = itertools.count()
-EXAMPLES = int(os.environ.get("PROTOCOL_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("PROTOCOL_EXAMPLES", "80"))
 
 
 class Protocol(RuleBasedStateMachine):
@@ -264,7 +264,7 @@ def model(redis_server: RedisServer) -> Iterator[type[Protocol]]:
 
 @pytest.mark.timeout(300)
 def test_the_promises_hold_in_any_order_of_events(model: type[Protocol]) -> None:
-    """PROTOCOL_EXAMPLES (40) lives of a task, each of up to 60 moves."""
+    """PROTOCOL_EXAMPLES (80) lives of a task, each of up to 60 moves."""
     unhurried = (HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large)
     checks = settings(max_examples=EXAMPLES, stateful_step_count=60, deadline=None, suppress_health_check=unhurried)
     run_state_machine_as_test(model, settings=checks)

@@ -17,7 +17,7 @@ ROUTE = (StageName.ASR, StageName.NLP)
 LIMITS = Limits(ttl_ms=600_000, wait_ms=600_000)
 STEPS = {
     StageName.ASR: (Step.TRANSCRIPTION_COMPLETE,),
-    StageName.NLP: (Step.NER, Step.NER_COMPLETE, Step.COMPLETED),
+    StageName.NLP: (Step.NER_COMPLETE, Step.COMPLETED),
 }
 
 
@@ -44,7 +44,10 @@ class Worker(msgspec.Struct, kw_only=True):
     def _commit(self, numbers: range, *, ends: bool = False) -> Commit:
         position = ROUTE.index(self.stage)
         behind = ROUTE[position + 1] if position + 1 < len(ROUTE) else None
-        said = [_event(self.task_id, Step.TRANSCRIPTION, number) for number in range(1, numbers.stop)]
+        if self.stage is StageName.ASR:
+            said = [_event(self.task_id, Step.TRANSCRIPTION, number) for number in range(1, numbers.stop)]
+        else:
+            said = [_event(self.task_id, Step.NER)]  # too early while the stage before still works
         steps = [_event(self.task_id, step) for step in STEPS[self.stage]]
         return Commit(
             task_id=self.task_id,
@@ -57,7 +60,7 @@ class Worker(msgspec.Struct, kw_only=True):
             ttl_ms=LIMITS.ttl_ms,
             wait_ms=LIMITS.wait_ms,
             first=numbers.start,
-            events=[*(said if self.stage is StageName.ASR else []), *(steps if ends else [])],
+            events=[*said, *(steps if ends else [])],
             ends=ends,
             segments=SPOKEN,
             result="{}" if ends and behind is None else None,
