@@ -25,6 +25,7 @@ from services.gateway.limits import raise_file_limit
 from services.gateway.methods import options_for
 from services.gateway.openapi import schema_config
 from services.gateway.problems import answer
+from services.gateway.protocol import Protocol
 from services.gateway.runtime import build, running
 from services.gateway.settings import Settings
 from shared import logs
@@ -93,7 +94,7 @@ class Server(uvicorn.Server):
                 host=settings.host,
                 port=settings.port,
                 loop="uvloop",
-                http="httptools",
+                http=Protocol,
                 ws="none",
                 log_config=None,
                 access_log=False,

@@ -152,7 +152,7 @@ async def events_of_many(
     if not task_ids:
         raise Problem(400, "task_id_missing", "Say which tasks to watch: ?task_id=…&task_id=…")
     if len(task_ids) > MOST_TASKS:
-        raise Problem(400, "too_many_tasks", f"At most {MOST_TASKS} tasks go on one stream; open another.")
+        raise Problem(400, "too_many_task_ids", f"At most {MOST_TASKS} tasks go on one stream; open another.")
     if strange := [task_id for task_id in task_ids if not NAME.fullmatch(task_id)]:
         raise _no_such(strange)
     return await _watch_many(runtime, task_ids, caller, last_seen)

@@ -83,6 +83,20 @@ async def test_a_link_is_for_one_stream_and_nothing_else(client: httpx.AsyncClie
     assert await watched(client, made["links"]["events"])
 
 
+async def test_a_stream_of_several_tasks_takes_a_token_for_each(client: httpx.AsyncClient, redis: Redis) -> None:
+    """A task whose token is not among them is one that never was."""
+    made = [(await posted(client, key)).json() for key in (WEB, WEB, BATCH)]
+    for task in made:
+        await cancel(redis, task["task_id"])
+    query = "&".join(f"task_id={task['task_id']}" for task in made)
+    tokens = [task["links"]["events"].partition("token=")[2] for task in made[:2]]
+    seen = await watched(client, f"/audio/events?{query}&token={tokens[0]}&token={tokens[1]}")
+    steps = {(update["task_id"], update["step"]) for update in (codec.decode_plain(event) for _, event in seen)}
+    ends = ["cancelled", "cancelled", "expired"]
+    assert steps == {(task["task_id"], end) for task, end in zip(made, ends, strict=True)}
+    assert (await client.get(f"/audio/events?{query}")).status_code == 401
+
+
 async def test_a_link_makes_no_other(client: httpx.AsyncClient, redis: Redis) -> None:
     """Whoever comes with one gets no fresh one in the headers, or it would never end."""
     made = (await posted(client, WEB)).json()

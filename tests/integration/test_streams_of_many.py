@@ -134,7 +134,7 @@ async def test_s12_a_task_that_is_not_known_ends_at_once(client: httpx.AsyncClie
     ("path", "status", "code"),
     [
         ("/audio/events", 400, "task_id_missing"),
-        (path_of(*map(str, range(MOST_TASKS + 1))), 400, "too_many_tasks"),
+        (path_of(*map(str, range(MOST_TASKS + 1))), 400, "too_many_task_ids"),
         (path_of("nobody", "noone"), 404, "no_such_task"),
         (path_of("a%0Aevent:x"), 404, "no_such_task"),
     ],
