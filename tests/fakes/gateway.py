@@ -1,11 +1,8 @@
-"""A gateway served over HTTP on a free port, in the process of the test or in one of its own."""
+"""A gateway served over HTTP on a free port, in the process of the test."""
 
 import asyncio
-import os
-import subprocess
-import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 
 import httpx
 import msgspec
@@ -13,20 +10,6 @@ import msgspec
 from services.gateway.app import Server
 from services.gateway.settings import Settings
 from tests.conftest import free_port, wait_until
-from tests.mesh import ROOT
-
-COMMAND = [sys.executable, "-m", "services.gateway.app"]
-
-
-@contextmanager
-def gateway_process(environ: Mapping[str, str]) -> Generator["subprocess.Popen[bytes]"]:
-    """The process, which may not listen yet; killed behind the block if it still runs."""
-    process = subprocess.Popen(COMMAND, cwd=ROOT, env={**os.environ, **environ})
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 async def until_ready(client: httpx.AsyncClient) -> None:

@@ -6,7 +6,7 @@ from typing import Any, cast
 import msgspec
 
 from shared import codec, events, keys, queue
-from shared.messages import Options, Segment, StageName, State, Step, TranscriptPart
+from shared.messages import Options, Segment, StageName, State, Step, Summary, TranscriptPart
 from shared.redis import Redis
 from shared.scripts import Limits, Scripts, Submission
 
@@ -60,6 +60,24 @@ class LiveTask:
                 pipeline.publish(keys.channel(self.task_id), b'{"id":"%d-0",' % number + event[1:])
             await pipeline.execute()
         return number
+
+    async def chatter(self, count: int, text: str = "") -> None:
+        """`count` events at once, each with `text` alone. Their JSON is not kept in `log`."""
+        client = cast("Any", self._redis)
+        first = len(self.log) + 1
+        for start in range(first, first + count, 100):
+            numbers = range(start, min(start + 100, first + count))
+            async with client.pipeline(transaction=False) as pipeline:
+                for number in numbers:
+                    event = codec.encode_json(
+                        events.make(self.task_id, Step.SUMMARIZATION, partial=Summary(summary=text))
+                    )
+                    self.log.append(b"")
+                    pipeline.xadd(keys.events(self.task_id), {"event": event}, id=f"{number}-0")
+                    pipeline.publish(keys.channel(self.task_id), b'{"id":"%d-0",' % number + event[1:])
+                pipeline.pexpire(keys.events(self.task_id), TTL_MS)
+                pipeline.hset(keys.task(self.task_id), "events", numbers[-1])
+                await pipeline.execute()
 
     async def complete(self, *, aloud: bool = True) -> int:
         """The last event of a task that went well."""

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,24 +12,21 @@ import psutil
 import pytest
 
 from shared.redis import Redis
+from shared.settings import BaseSettings
 from tests.conftest import free_port
-from tests.fakes.gateway import COMMAND, blocks, gateway_process, until_ready
+from tests.fakes.gateway import blocks, until_ready
 from tests.fakes.task import LiveTask
-from tests.mesh import ROOT
+from tests.mesh import ROOT, gateway_process
+
+COMMAND = [sys.executable, "-m", "services.gateway.app"]
 
 
-async def test_it_is_small_and_stops_in_good_order(redis: Redis, redis_url: str, tmp_path: Path) -> None:
+async def test_it_is_small_and_stops_in_good_order(redis: Redis, settings: BaseSettings) -> None:
     """Idle below 150 MB; SIGTERM ends it with 0 within two seconds, an open stream or not."""
     port = free_port()
-    environ = {
-        "REDIS_URL": redis_url,
-        "BLOB_URL": f"file://{tmp_path}/blobs",
-        "SPOOL_DIR": f"{tmp_path}/spool",
-        "PORT": str(port),
-    }
     base = f"http://127.0.0.1:{port}"
     task = await LiveTask(redis).create()
-    with gateway_process(environ) as process:
+    with gateway_process(settings, port=port) as process:
         async with httpx.AsyncClient(base_url=base, timeout=20, trust_env=False) as client:
             await until_ready(client)
             assert psutil.Process(process.pid).memory_info().rss < 150e6

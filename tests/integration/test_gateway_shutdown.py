@@ -6,7 +6,6 @@ import socket
 import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 from subprocess import Popen
 
 import httpx
@@ -16,8 +15,9 @@ import pytest
 from shared.redis import Redis
 from shared.settings import BaseSettings
 from tests.conftest import free_port, wait_until
-from tests.fakes.gateway import blocks, frames, gateway_process, until_ready
+from tests.fakes.gateway import blocks, frames, until_ready
 from tests.fakes.task import LiveTask
+from tests.mesh import gateway_process
 
 CLIENTS, TASKS = 50, 10
 
@@ -31,13 +31,12 @@ class Replica(msgspec.Struct):
 
 
 @asynccontextmanager
-async def replica(settings: BaseSettings, folder: Path) -> AsyncGenerator[Replica]:
+async def replica(settings: BaseSettings) -> AsyncGenerator[Replica]:
     """A gateway of its own, ready."""
     port = free_port()
-    environ = {"REDIS_URL": settings.redis_url, "BLOB_URL": settings.blob_url, "SPOOL_DIR": f"{folder}/spool-{port}"}
     limits = httpx.Limits(max_connections=None)
     base = f"http://127.0.0.1:{port}"
-    with gateway_process({**environ, "PORT": str(port)}) as process:
+    with gateway_process(settings, port=port) as process:
         async with httpx.AsyncClient(base_url=base, timeout=30, trust_env=False, limits=limits) as client:
             await until_ready(client)
             yield Replica(process, client, port)
@@ -92,13 +91,13 @@ async def say_something(tasks: list[LiveTask]) -> None:
 
 
 @pytest.mark.timeout(120)
-async def test_s14_fifty_clients_go_on_at_another_gateway(redis: Redis, settings: BaseSettings, tmp_path: Path) -> None:
+async def test_s14_fifty_clients_go_on_at_another_gateway(redis: Redis, settings: BaseSettings) -> None:
     """SIGTERM ends their streams with a hint when to come back, the process leaves with 0, and with the second gateway
     each client gets each event once and in order."""
     tasks = [await LiveTask(redis).create() for _ in range(TASKS)]
     watchers = watchers_of(tasks)
     async with AsyncExitStack() as stack:
-        one, two = [await stack.enter_async_context(replica(settings, tmp_path)) for _ in range(2)]
+        one, two = [await stack.enter_async_context(replica(settings)) for _ in range(2)]
         async with asyncio.TaskGroup() as group:
             for watcher in watchers:
                 group.create_task(watcher.watch([one, two]))
@@ -121,14 +120,12 @@ async def test_s14_fifty_clients_go_on_at_another_gateway(redis: Redis, settings
         assert len(watcher.seen) == sum(len(task.log) for task in watcher.tasks)
 
 
-async def test_s14_a_client_that_does_not_read_holds_up_nothing(
-    redis: Redis, settings: BaseSettings, tmp_path: Path
-) -> None:
+async def test_s14_a_client_that_does_not_read_holds_up_nothing(redis: Redis, settings: BaseSettings) -> None:
     """It never reads the end of its stream, and the process leaves without it, well within its grace."""
     task = await LiveTask(redis).create()
     for _ in range(40):
         await task.say("x" * 20_000)
-    async with replica(settings, tmp_path) as gateway:
+    async with replica(settings) as gateway:
         with socket.create_connection(("127.0.0.1", gateway.port)) as deaf:
             deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             deaf.sendall(f"GET /audio/tasks/{task.task_id}/events HTTP/1.1\r\nHost: x\r\n\r\n".encode())
