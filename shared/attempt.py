@@ -77,7 +77,7 @@ class Attempt:
         self._before = claim.route[self._position - 1] if self._position else keys.SOURCE
         self._behind = claim.route[self._position + 1] if self._position + 1 < len(claim.route) else None
         self._written: list[Segment] = []
-        self._texts: list[str | None] = []
+        self._texts: list[events.Piece] = []
         self._read = 0
         self._input_end: Document | None = None
         self._owed: list[_Announcement] = []
@@ -165,7 +165,7 @@ class Attempt:
         await self._commit([codec.encode(segment) for segment in segments])
 
     def step(self, step: Step, partial: Partial | None = None, warnings: Sequence[Notice] = ()) -> None:
-        if self._stage.partial and not any(text is not None for text in self._texts):
+        if self._stage.partial and not any(piece.text is not None for piece in self._texts):
             # A stage that streams text always shows its own step, also when there was nothing to stream.
             self._owed.append(_Announcement(step=self._stage.partial.step))
         self._owed.append(_Announcement(step=step, partial=partial, warnings=tuple(warnings)))
@@ -185,9 +185,9 @@ class Attempt:
         self._written.append(segment)
         if self._stage.partial is None:
             return
-        self._texts.append(self._stage.partial.text(segment))
+        self._texts.append(events.Piece(segment.gap, self._stage.partial.text(segment)))
         number = len(self._written)
-        if number > self._claim.published and self._texts[-1] is not None:
+        if number > self._claim.published and self._texts[-1].text is not None:
             self._owed.append(_Announcement(step=self._stage.partial.step, record=number, done=done))
 
     async def _next_segments(self) -> Sequence[Segment]:

@@ -9,6 +9,7 @@ A partial event tells the whole text so far. The log keeps it without: `TextSoFa
 
 from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from shared import codec, keys
 from shared.codec import encode_text, raw_json
@@ -19,12 +20,21 @@ from shared.steps import STEPS, progress_of
 _AT_ONCE = 256
 
 
-def _transcript(part: bytes) -> str | None:
-    return codec.decode_transcript_part(part).segment.text
+class Piece(NamedTuple):
+    """What a segment adds to a text, and the white space before it. Without a text it adds nothing."""
+
+    gap: str
+    text: str | None
 
 
-def _translation(part: bytes) -> str | None:
-    return codec.decode_translation_part(part).segment.translation
+def _transcript(part: bytes) -> Piece:
+    segment = codec.decode_transcript_part(part).segment
+    return Piece(segment.gap, segment.text)
+
+
+def _translation(part: bytes) -> Piece:
+    segment = codec.decode_translation_part(part).segment
+    return Piece(segment.gap, segment.translation)
 
 
 _GAPS = {
@@ -92,7 +102,7 @@ class TextSoFar:
     def __init__(self) -> None:
         self.number = 0
         """Of the last event seen."""
-        self._texts: dict[bytes, list[str | None]] = {}
+        self._texts: dict[bytes, list[Piece]] = {}
 
     def complete(self, number: int, event: bytes) -> bytes:
         """The event as it was published."""
@@ -111,9 +121,10 @@ def lacks_text(event: bytes) -> bool:
     return any(gap in event for gap in _GAPS)
 
 
-def joined(texts: Iterable[str | None]) -> str:
-    """The text that the texts of segments make together."""
-    return " ".join(text for text in texts if text)
+def joined(pieces: Iterable[Piece]) -> str:
+    """The text that the pieces make together."""
+    given = [piece for piece in pieces if piece.text]
+    return "".join(f"{piece.gap}{piece.text}" if number else piece.text or "" for number, piece in enumerate(given))
 
 
 async def history(redis: Redis, task_id: str) -> AsyncIterator[tuple[int, bytes]]:

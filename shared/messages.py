@@ -96,6 +96,7 @@ class Segment(Message, frozen=True, tag_field="type", tag="segment"):
 
     `channel` counts from 0, as channels lie in the file; None where they were mixed.
 
+    `gap` is the white space before it; gaps and texts put together are the text that a client has sent.
     `translation` is None until the translate stage has run, and also when the sentence could not be translated.
     """
 
@@ -109,6 +110,7 @@ class Segment(Message, frozen=True, tag_field="type", tag="segment"):
     translation: str | None = None
     entities: tuple[Entity, ...] = ()
     channel: int | None = None
+    gap: str = " "
 
 
 class Topic(Message, frozen=True, omit_defaults=False):

@@ -2,22 +2,23 @@
 
 from collections.abc import Sequence
 
+from shared.events import Piece, joined
 from shared.messages import Document, Result, Segment
 
 
 def assemble(task_id: str, segments: Sequence[Segment], document: Document) -> Result:
     """The result of a task from its enriched segments and the end record."""
-    translations = [segment.translation for segment in segments if segment.translation]
+    translation = joined(Piece(segment.gap, segment.translation) for segment in segments)
     return Result(
         task_id=task_id,
-        transcript=" ".join(segment.text for segment in segments),
+        transcript=joined(Piece(segment.gap, segment.text) for segment in segments),
         language=document.language,
         language_score=document.language_score,
         duration=document.duration,
         coverage=document.coverage,
         no_speech=not segments,
         segments=tuple(segments),
-        translation=" ".join(translations) if translations else None,
+        translation=translation or None,
         target_language=document.target_language,
         entities=tuple(entity for segment in segments for entity in segment.entities),
         topics=document.topics,

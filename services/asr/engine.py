@@ -143,7 +143,7 @@ class Whisper:
             "device": self._settings.asr_device,
             "compute_type": self._settings.asr_compute_type,
             "threads": self._threads,
-            "follows": ["initial_prompt", "hotwords", "word_timestamps"],
+            "follows": ["initial_prompt", "hotwords", "word_timestamps", "channels"],
         }
 
     def listen(self, samples: Samples, memory: object | None) -> tuple[Sequence[float], object]:

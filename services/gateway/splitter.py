@@ -1,13 +1,13 @@
 """Cuts a text into segments of about a sentence, with nothing lost and nothing added.
 
-Segments are pieces of the text as they stand in it; between two of them there is only white space, which belongs to
-none. A blank line ends a sentence, a line break alone does not: letters are wrapped at some width.
+Segments are pieces of the text as they stand in it, with only white space between them. A blank line ends a sentence, a
+line break alone does not: letters are wrapped at some width.
 """
 
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 import sentencex
 
@@ -23,6 +23,22 @@ _segment = cast(
 _JOINER = "\u200d"
 _MODIFIERS = re.compile("[\ufe00-\ufe0f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")
 """What changes the character before it: the form of an emoji, its skin, its flag."""
+
+
+class Piece(NamedTuple):
+    """A segment, and the white space before it."""
+
+    gap: str
+    text: str
+
+
+def pieces_of(text: str, *, language: str | None = None) -> Iterator[Piece]:
+    """The segments of `text` with what is between them: put together, all is there but for the blanks at the end."""
+    place = 0
+    for segment in split(text, language=language):
+        start = text.index(segment, place)
+        yield Piece(text[place:start], segment)
+        place = start + len(segment)
 
 
 def split(text: str, *, language: str | None = None) -> list[str]:

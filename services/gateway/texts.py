@@ -23,7 +23,7 @@ from services.gateway.formdata import (
     parser_of,
 )
 from services.gateway.problems import Problem
-from services.gateway.splitter import split
+from services.gateway.splitter import Piece, pieces_of
 from shared import codec
 from shared.messages import Document, Segment
 
@@ -66,27 +66,27 @@ def records_of(text: str, *, language: str | None) -> list[bytes]:
     with 413 when there are too many segments."""
     guessed = guess(text) if language is None else None
     language = guessed.language if guessed else language
-    texts = split(text, language=language)
-    if len(texts) > MOST_SEGMENTS:
+    pieces = list(pieces_of(text, language=language))
+    if len(pieces) > MOST_SEGMENTS:
         raise Problem(
             413,
             "text_too_long",
-            f"The text has {len(texts):,} sentences or lines. At most {MOST_SEGMENTS:,} are taken at a time.",
+            f"The text has {len(pieces):,} sentences or lines. At most {MOST_SEGMENTS:,} are taken at a time.",
             field=TEXT_FIELD,
         )
     document = Document(
-        segments=len(texts),
+        segments=len(pieces),
         language=language,
         language_score=guessed.share if guessed else None,
         coverage=1.0,
     )
-    return [*_segments(texts, language), codec.encode(document)]
+    return [*_segments(pieces, language), codec.encode(document)]
 
 
-def _segments(texts: Sequence[str], language: str | None) -> Sequence[bytes]:
+def _segments(pieces: Sequence[Piece], language: str | None) -> Sequence[bytes]:
     return [
-        codec.encode(Segment(index=index, start=0.0, end=0.0, text=text, language=language))
-        for index, text in enumerate(texts, start=1)
+        codec.encode(Segment(index=index, start=0.0, end=0.0, text=piece.text, language=language, gap=piece.gap))
+        for index, piece in enumerate(pieces, start=1)
     ]
 
 

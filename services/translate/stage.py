@@ -9,6 +9,7 @@ import shared.stage
 from services.translate import _faithful
 from services.translate._faithful import Outcome
 from services.translate._layout import Layout, lay_out
+from shared.events import Piece, joined
 from shared.messages import Document, Notice, Segment, StageName, Step, Translation, TranslationPart
 from shared.stage import Emit, PartialText, Stage, Work
 
@@ -41,8 +42,8 @@ async def run(work: Work, engine: Translator, emit: Emit) -> Document:
             await emit.segments(await task.translate(group))
     document = await work.document()
     warnings = task.warnings()
-    texts = [segment.translation for segment in work.written if segment.translation is not None]
-    whole = " ".join(text for text in texts if text) if texts or not work.written else None
+    pieces = [Piece(segment.gap, segment.translation) for segment in work.written if segment.translation is not None]
+    whole = joined(pieces) if pieces or not work.written else None
     emit.step(Step.TRANSLATION_COMPLETE, Translation(translation=whole, target_language=target), warnings)
     return msgspec.structs.replace(document, target_language=target, warnings=(*document.warnings, *warnings))
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from shared.events import Piece, joined
 from shared.messages import (
     Document,
     Entities,
@@ -89,7 +90,7 @@ async def _pass_on(work: Work, engine: FakeEngine, emit: Emit, change: Change = 
 async def translate(work: Work, engine: FakeEngine, emit: Emit) -> Document:
     """Says it again."""
     document = await _pass_on(work, engine, emit, _translated)
-    text = " ".join(segment.translation or "" for segment in work.written)
+    text = joined(Piece(segment.gap, segment.translation) for segment in work.written)
     emit.step(Step.TRANSLATION_COMPLETE, Translation(translation=text, target_language=work.options.target_language))
     return document
 

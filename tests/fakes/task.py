@@ -19,7 +19,7 @@ class LiveTask:
     def __init__(self, redis: Redis) -> None:
         self.task_id = uuid.uuid4().hex
         self.log: list[bytes] = []
-        self._texts: list[str] = []
+        self._texts: list[events.Piece] = []
         self._redis = redis
         self._scripts = Scripts(redis, Limits(ttl_ms=TTL_MS, wait_ms=TTL_MS))
 
@@ -39,7 +39,7 @@ class LiveTask:
     async def say(self, text: str = "", *, step: Step = Step.TRANSCRIPTION, aloud: bool = True) -> int:
         """Append an event and publish it; not `aloud`, its message is lost on the way. The log leaves out its text."""
         number = len(self.log) + 1
-        self._texts.append(text)
+        self._texts.append(events.Piece(" ", text))
         whole = TranscriptPart(
             transcript=events.joined(self._texts), segment=Segment(index=number, start=0, end=1, text=text)
         )

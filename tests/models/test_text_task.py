@@ -83,7 +83,10 @@ async def test_an_english_letter(client: httpx.AsyncClient) -> None:
         "They signed a contract for two million dollars!",
         "Please send the report to Maria by Friday.",
     ]
+    assert result.transcript == LETTER
     assert result.translation is not None
+    assert result.translation.startswith("Bom dia,\n\n")
+    assert "!\r\n" in result.translation
     assert all(word in result.translation for word in ("Bom dia", "Berlim", "contrato", "relatório", "sexta-feira"))
     texts = {segment.index: segment.text for segment in result.segments}
     assert all(texts[found.segment][found.start : found.end] == found.text for found in result.entities)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.splitter import MOST_CHARACTERS, split
+from services.gateway.splitter import MOST_CHARACTERS, pieces_of, split
 
 BREAKS = [*" \t\n\r.!?…。！？,;\"“”()'-*#", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029", "\u200d", "\ufeff"]
 WORDS = ["Dr. Smith", "a.b", "Yes", "مرحبا", "你好", "👩‍👩‍👧", ". ", "\r\n", "\n\n", "? ", '"', "(", "1.5"]
@@ -32,6 +32,7 @@ def gaps(text: str, segments: list[str]) -> list[str]:
 def test_nothing_is_lost_and_nothing_invented(text: str, language: str | None) -> None:
     """Segments are pieces of the text in order; what is in none of them is white space, and none is blank or long."""
     segments = split(text, language=language)
+    assert "".join(map("".join, pieces_of(text, language=language))) == text.rstrip()
     assert all(not gap.strip() for gap in gaps(text, segments))
     assert all(segment == segment.strip() != "" for segment in segments)
     assert all(len(segment) <= MOST_CHARACTERS for segment in segments)
