@@ -35,7 +35,9 @@ _STARTS = (b"RIFF", b"\x1aE\xdf\xa3", b"OggS", b"fLaC", b"ID3", b"#!AMR", b"FORM
 _TINY_BYTES = 256
 
 _PRIMING_SECONDS = 0.15
-"""Encoders count their lead-in and padding, which decoders drop: so much may be missing from a sound file."""
+"""Encoders count their lead-in and padding, which decoders drop: so much may be missing from a sound file …"""
+_LOSSLESS = ("flac", "alac", "wavpack", "tta", "ape")
+"""… but not from one of these, of which each sample is counted: there a lost frame shows."""
 
 _ACCEPTED = "Send a recording such as WAV, MP3, M4A, FLAC, OGG, WebM or AMR, or a video with sound."
 
@@ -91,6 +93,8 @@ class Source:
         guess = self._bytes * 8 / (self.stream.codec_context.bit_rate or 1)
         if abs(claim / guess - 1) < 0.02:
             return False
+        if self.stream.codec_context.name in _LOSSLESS:
+            return seconds < claim - 0.01
         return seconds < claim * 0.998 - _PRIMING_SECONDS
 
     @property

@@ -127,7 +127,7 @@ REFUSALS: dict[str, tuple[bytes, int, str, str]] = {
 }
 
 
-async def test_what_cannot_be_done_is_refused(client: httpx.AsyncClient, place: Place) -> None:
+async def test_u14_u15_u16_what_cannot_be_done_is_refused(client: httpx.AsyncClient, place: Place) -> None:
     """A clear problem with a stable code, nothing of the inside, and nothing left behind; the next one is taken."""
     for case, (body, status, code, hint) in REFUSALS.items():
         answer = await submit(client, body)
@@ -149,7 +149,7 @@ async def test_other_kinds_of_body_are_refused(client: httpx.AsyncClient) -> Non
         assert (answer.status_code, answer.json()["code"]) == (400, "not_a_form"), kind
 
 
-async def test_order_does_not_matter(client: httpx.AsyncClient, redis: Redis) -> None:
+async def test_u20_order_does_not_matter(client: httpx.AsyncClient, redis: Redis) -> None:
     """Options count before and behind the file."""
     option = part("language", b"en-US")
     before = await accepted(client, redis, form(option, FILE))
@@ -165,11 +165,13 @@ NAMES = {
     '; filename="../../../etc/cron.d/x.wav"': "../../../etc/cron.d/x.wav",
     '; filename="-i.wav"': "-i.wav",
     f'; filename="{"x" * 5000}.wav"': "x" * 255,
+    '; filename="a\x00\tb.wav"': "a\x00\tb.wav",
+    '; filename="C:\\x\\y.wav"': "y.wav",  # Internet Explorer sent the whole path
     '; filename=""': "",
 }
 
 
-async def test_file_names_are_only_data(client: httpx.AsyncClient, redis: Redis, place: Place) -> None:
+async def test_u17_u18_file_names_are_only_data(client: httpx.AsyncClient, redis: Redis, place: Place) -> None:
     """A name comes back as it was sent, and decides about no path."""
     created: list[str] = []
     for disposition, name in NAMES.items():
@@ -179,13 +181,13 @@ async def test_file_names_are_only_data(client: httpx.AsyncClient, redis: Redis,
     assert sorted(path.name for path in place.blobs.iterdir()) == sorted(created)
 
 
-async def test_the_declared_type_does_not_matter(client: httpx.AsyncClient, redis: Redis) -> None:
+async def test_u05_the_declared_type_does_not_matter(client: httpx.AsyncClient, redis: Redis) -> None:
     """The bytes decide."""
     for kind in ("", "application/octet-stream", "audio/webm; codecs=opus", "audio/mp3"):
         await accepted(client, redis, form(part("audio", SOUND, disposition='; filename="a"', kind=kind)))
 
 
-async def test_a_chunked_upload_is_counted_as_it_comes(client: httpx.AsyncClient, place: Place) -> None:
+async def test_u21_a_chunked_upload_is_counted_as_it_comes(client: httpx.AsyncClient, place: Place) -> None:
     """Without a declared length, the limit holds all the same, long before the end of an endless body."""
 
     async def endless() -> AsyncIterator[bytes]:

@@ -10,7 +10,7 @@ from shared.messages import Options
 SETTINGS = Settings(default_target_language="pt", default_topics="work, play")
 
 
-def test_an_empty_form_means_the_defaults() -> None:
+def test_u19_an_empty_form_means_the_defaults() -> None:
     """Whether fields are left out or left empty."""
     options = options_of({}, SETTINGS)
     assert options == Options(topics=("work", "play"))
@@ -18,19 +18,19 @@ def test_an_empty_form_means_the_defaults() -> None:
 
 
 @pytest.mark.parametrize("text", ["true", "True", "1", "on", "YES", " yes "])
-def test_what_is_true(text: str) -> None:
+def test_u19_what_is_true(text: str) -> None:
     """All usual spellings, in any case."""
     assert options_of({"include_insights": text}, SETTINGS).include_insights is True
 
 
 @pytest.mark.parametrize("text", ["false", "FALSE", "0", "Off", "no"])
-def test_what_is_false(text: str) -> None:
+def test_u19_what_is_false(text: str) -> None:
     """Also for an option that is on by default."""
     assert options_of({"word_timestamps": text}, SETTINGS).word_timestamps is False
 
 
 @pytest.mark.parametrize("name", ["include_translation", "include_insights", "diarize", "word_timestamps"])
-def test_what_is_neither(name: str) -> None:
+def test_u19_what_is_neither(name: str) -> None:
     """It is refused by the name of its field."""
     with pytest.raises(Problem) as caught:
         options_of({name: "maybe"}, SETTINGS)
