@@ -20,6 +20,8 @@ from deploy.local import mesh, terminal
 from shared.messages import StageName
 
 ROOT = Path(__file__).parent.parent
+OTHER_ORIGIN = "http://app.localhost"
+"""Whose pages the mesh of the tests lets in."""
 
 
 class LocalMesh(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +62,7 @@ def local_mesh(home: Path, environ: Mapping[str, str] | None = None) -> Generato
 @pytest.fixture(scope="session")
 def whole_mesh(tmp_path_factory: pytest.TempPathFactory) -> Generator[LocalMesh]:
     """A whole mesh with fake stages; one for all tests of a process."""
-    with local_mesh(tmp_path_factory.mktemp("mesh")) as started:
+    with local_mesh(tmp_path_factory.mktemp("mesh"), {"CORS_ORIGINS": OTHER_ORIGIN}) as started:
         yield started
 
 

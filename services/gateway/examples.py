@@ -82,7 +82,7 @@ def _event(number: int, step: Step, partial: messages.Message | None = None) -> 
 
 _STREAM = "".join(
     (
-        "retry: 2000\n\n",
+        ": open\n\nretry: 2000\n",
         _event(1, Step.STARTED),
         _event(2, Step.TRANSCRIPTION, messages.TranscriptPart(transcript=_SEGMENT.text, segment=_SEGMENT)),
         ": ping\n\n",

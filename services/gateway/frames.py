@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from shared import events
 
+OPEN = b": open\n\n"
+"""A comment that is sent at once: some proxies keep back the headers until something comes behind them."""
 PING = b": ping\n\n"
 """A comment: it keeps the connection open, and a browser's `onmessage` does not see it."""
 
@@ -34,8 +36,9 @@ def frame(number: int, event: bytes) -> Frame:
 
 
 def retry(milliseconds: int) -> bytes:
-    """Tells an `EventSource` how long to wait before it comes back."""
-    return b"retry: %d\n\n" % milliseconds
+    """Tells an `EventSource` how long to wait before it comes back. It goes in front of an event or ends a stream: by
+    itself some clients, httpx-sse for one, take it for an event without data."""
+    return b"retry: %d\n" % milliseconds
 
 
 def position(last_event_id: str | None) -> int:

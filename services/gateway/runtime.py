@@ -15,7 +15,6 @@ from services.gateway.batch import Batching
 from services.gateway.fleet import Fleet
 from services.gateway.hub import Hub
 from services.gateway.intake import Intake
-from services.gateway.polling import Polling
 from services.gateway.settings import Settings
 from services.gateway.spool import Spool
 from shared.blobs import BlobStore
@@ -37,7 +36,6 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
     scripts: Scripts
     access: Access
     hub: Hub
-    polling: Polling
     fleet: Fleet
     spool: Spool
     intake: Intake
@@ -62,7 +60,6 @@ def build(settings: Settings) -> Runtime:
     )
     scripts = Scripts(redis, limits)
     fleet = Fleet(redis)
-    hub = Hub(redis)
     return Runtime(
         settings=settings,
         pool=pool,
@@ -70,8 +67,7 @@ def build(settings: Settings) -> Runtime:
         redis=redis,
         scripts=scripts,
         access=Access(redis, settings),
-        hub=hub,
-        polling=Polling(hub.backlog, seconds=settings.poll_seconds),
+        hub=Hub(redis),
         fleet=fleet,
         spool=spool,
         intake=Intake(redis, scripts, blobs=blobs, spool=spool, fleet=fleet, settings=settings),

@@ -53,8 +53,8 @@ class Parser:
             case b"retry" if value.isdigit():
                 self.retry_seconds = int(value) / 1000
                 return
-            case b"":  # a comment
+            case b"" if value == b"ping":
                 pass
-            case _:  # a field of the future
+            case _:  # another comment, or a field of the future
                 return
         self.alive = True

@@ -47,7 +47,7 @@ class Watcher(asyncio.Protocol):
         for line in lines:
             if line.startswith(b"data: "):
                 self._take(line[6:], now)
-            elif line.startswith(b"retry: ") and not self._opened.done():
+            elif line == b": open" and not self._opened.done():
                 self._opened.set_result(None)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -1,21 +1,11 @@
 """The JavaScript of the README in a real browser, on a page of the gateway's own origin."""
 
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from tests.local_mesh import ROOT
-
-PAGE = """
-<!doctype html>
-<title>A page of somebody who read the guide</title>
-<input type="file" id="file">
-<p id="transcript"></p>
-"""
 
 
 def readme_javascript() -> str:
@@ -23,21 +13,6 @@ def readme_javascript() -> str:
     found = re.search(r"```javascript\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     assert found is not None
     return found[1]
-
-
-@pytest.fixture
-def page(mesh_url: str) -> Iterator[Page]:
-    """An empty page at the gateway's origin, with a field for a file. It keeps every EventSource in `streams`."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no chromium on this machine (apt-get install chromium)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page()
-        page.route("**/guide", lambda route: route.fulfill(body=PAGE, content_type="text/html; charset=utf-8"))
-        page.goto(f"{mesh_url}/guide")
-        yield page
-        browser.close()
 
 
 def test_the_readmes_page_shows_the_transcript(page: Page, recording: Path) -> None:

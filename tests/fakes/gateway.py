@@ -50,13 +50,15 @@ async def served(settings: Settings) -> AsyncGenerator[httpx.AsyncClient]:
 
 
 async def blocks(response: httpx.Response) -> AsyncIterator[bytes]:
-    """The pieces of a stream that end with an empty line, as they are on the wire."""
+    """The pieces of a stream that end with an empty line, as they are on the wire, and the hint that may end it."""
     buffer = b""
     async for chunk in response.aiter_raw():
         *whole, buffer = (buffer + chunk).split(b"\n\n")
         for block in whole:
             yield block
-    assert not buffer, "the stream was cut"
+    if buffer:
+        assert buffer.startswith(b"retry: "), "the stream was cut"
+        yield buffer.rstrip()
 
 
 async def frames(response: httpx.Response) -> AsyncIterator[tuple[str, bytes]]:

@@ -31,7 +31,7 @@ async def test_an_open_stream_outlives_a_restart_of_redis(
         await task.say()
         async with client.stream("GET", f"/audio/tasks/{task.task_id}/events") as response:
             pieces = blocks(response)
-            assert await anext(pieces) == b"retry: 2000"
+            assert await anext(pieces) == b": open"
             assert b"id: 1-0" in await anext(pieces)
             durable_server.stop()
             assert [await anext(pieces) for _ in range(3)] == [b": ping"] * 3

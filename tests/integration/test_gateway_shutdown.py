@@ -63,7 +63,7 @@ class Watcher:
                     if b"data" in fields:
                         last_id = fields[b"id"].decode()
                         self.seen.append(fields[b"data"])
-                    elif b"retry" in fields:
+                    if b"retry" in fields:
                         self.hints.append(int(fields[b"retry"]))
 
     def events_of(self, task: LiveTask) -> list[bytes]:

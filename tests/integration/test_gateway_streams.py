@@ -44,14 +44,14 @@ async def test_s03_s04_headers_leave_before_the_first_event(client: httpx.AsyncC
         assert response.headers["x-accel-buffering"] == "no"
         assert response.headers["x-task-id"] == task.task_id
         assert "content-encoding" not in response.headers
-        assert await anext(blocks(response)) == b"retry: 2000"
+        assert await anext(blocks(response)) == b": open"
 
 
 async def test_s05_a_silent_stream_is_kept_open(client: httpx.AsyncClient, task: LiveTask) -> None:
     """A comment goes out in each silence, from the start."""
     async with client.stream("GET", path_of(task)) as response:
         seen = blocks(response)
-        assert [await anext(seen) for _ in range(4)] == [b"retry: 2000", b": ping", b": ping", b": ping"]
+        assert [await anext(seen) for _ in range(4)] == [b": open", b": ping", b": ping", b": ping"]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ async def test_s14_streams_end_when_the_gateway_stops(gateway_settings: Settings
         client.stream("GET", path_of(task)) as response,
     ):
         seen = blocks(response)
-        assert await anext(seen) == b"retry: 2000"
+        assert await anext(seen) == b": open"
         server.should_exit = True
         async with asyncio.timeout(2):
             (hint,) = [block async for block in seen if block != b": ping"]

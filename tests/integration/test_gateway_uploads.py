@@ -83,7 +83,7 @@ async def test_submitting_with_a_stream(client: httpx.AsyncClient) -> None:
     """The stream begins at once and names its task."""
     async with client.stream("POST", "/audio/process-stream-realtime", files={"audio": SOUND}) as response:
         assert response.status_code == 200
-        assert await anext(blocks(response)) == b"retry: 2000"
+        assert await anext(blocks(response)) == b": open"
         task_id = response.headers["x-task-id"]
         assert f"</audio/tasks/{task_id}>" in response.headers["link"]
     assert (await client.get(f"/audio/tasks/{task_id}")).json()["state"] == "queued"

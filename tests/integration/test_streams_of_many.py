@@ -101,7 +101,7 @@ async def test_s12_a_silent_task_holds_up_no_other(client: httpx.AsyncClient, re
     silent, busy = await create(redis, 2)
     async with client.stream("GET", path_of(silent.task_id, busy.task_id)) as response:
         pieces = blocks(response)
-        assert await anext(pieces) == b"retry: 2000"
+        assert await anext(pieces) == b": open"
         assert await anext(pieces) == b": ping"
         async with asyncio.timeout(2):
             for _ in range(20):

@@ -28,7 +28,7 @@ def test_it_imports_nothing_of_the_servers() -> None:
 def test_s07_events_come_through_whatever_their_text_and_however_they_are_cut(size: int) -> None:
     """Separators of other kinds do not end a line, pieces of any size make the same events, comments are none."""
     texts = ["plain", "a\u2028b\u2029c", "x\x85y\x0bz\x1c", "tab\tand: colon", "ünï😀"]
-    stream = b"retry: 2000\n\n: ping\n\n"
+    stream = b": open\n\n: ping\n\nretry: 2000\n"
     stream += b"".join(b"id: %d-0\ndata: %s\n\n" % (at, text.encode()) for at, text in enumerate(texts, 1))
     stream += b"data: no id\r\n\r\nevent: of the future\n\ndata: two\ndata: lines\n\nid: 9-0\ndata: not complete\n"
     parser = Parser()
@@ -44,7 +44,7 @@ def test_s07_events_come_through_whatever_their_text_and_however_they_are_cut(si
 def test_only_events_and_pings_are_signs_of_life() -> None:
     """A gateway that ends each stream at once must not keep a client busy for ever."""
     parser = Parser()
-    parser.feed(b"retry: 2000\n\n")
+    parser.feed(b": open\n\nretry: 2000\n")
     assert not parser.alive
     parser.feed(b": ping\n\n")
     assert parser.alive

@@ -69,7 +69,7 @@ def answer(status: str, body: str = "", *headers: str) -> bytes:
 CUT = b"HTTP/1.1 202 Accep"
 SUBMITTED = answer("202 Accepted", '{"task_id":"t","links":{"of":"the future"}}')
 LATER = answer("503 Service Unavailable", '{"code":"queue_full","detail":"Come back."}', "Retry-After: 1")
-STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nretry: 2000\n\n"
+STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nretry: 2000\n"
 
 
 def stream(*numbers: int, end: bool = False) -> bytes:
