@@ -47,6 +47,7 @@ _CANCELLED = "Processing was cancelled"
 _PREFIX = b'{"id":"'
 _STEP = b'"step":"'
 _TERMINAL = frozenset(step.value.encode() for step in Step if step.terminal)
+_WHOLE = _TERMINAL | {step.value.encode() for step in Step if step is Step.STARTED or step.endswith("_complete")}
 
 
 def make(
@@ -137,5 +138,14 @@ async def history(redis: Redis, task_id: str) -> AsyncIterator[tuple[int, bytes]
 
 def is_terminal(event: bytes) -> bool:
     """Whether the JSON of an event is that of a task's last one."""
+    return _step(event) in _TERMINAL
+
+
+def is_whole(event: bytes) -> bool:
+    """Whether the JSON of an event says that processing has started, that a step is complete, or that the task is."""
+    return _step(event) in _WHOLE
+
+
+def _step(event: bytes) -> bytes:
     start = event.index(_STEP) + len(_STEP)
-    return event[start : event.index(b'"', start)] in _TERMINAL
+    return event[start : event.index(b'"', start)]

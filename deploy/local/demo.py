@@ -27,19 +27,20 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 async def demo(order: Order, environ: Mapping[str, str], *, url: str = "", port: int = 0) -> int:
     """Print the stream of `order`, through the mesh at `url` or one of its own. Answers the exit status."""
+    api_key = environ.get("VOXMESH_KEY", "")
     if url:
-        return await run(url, order)
+        return await run(url, order, api_key=api_key)
     with tempfile.TemporaryDirectory(prefix="voxmesh-demo-") as home:
         plan = mesh.plan(Path(home), environ, port=port)
         tell("starting the mesh")
         async with mesh.running(plan, tell=tell) as started:
-            return await started.keep_while(run(started.url, order))
+            return await started.keep_while(run(started.url, order, api_key=api_key))
 
 
-async def run(url: str, order: Order) -> int:
+async def run(url: str, order: Order, *, api_key: str = "") -> int:
     """Submit `order` to the gateway at `url` and print each event. 0 when the task completes, 1 when it does not."""
     try:
-        async with MeshClient(url) as client:
+        async with MeshClient(url, api_key=api_key) as client:
             task_id = await client.submit(order.file, **order.options)
             with Screen(Console(highlight=False)) as screen:
                 step = None

@@ -42,6 +42,8 @@ HANDLERS = (
     streams.submit_text_and_stream,
     streams.stream,
     streams.task_events,
+    streams.submit_and_poll,
+    streams.poll,
     streams.events_of_many,
     tasks.submit_task,
     tasks.task_list,
@@ -106,6 +108,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.state.runtime.hub.close()
+        self._app.state.runtime.polling.close()
         asyncio.get_running_loop().call_later(FAREWELL_SECONDS, self._drop_the_deaf)
         await super().shutdown(sockets)
 

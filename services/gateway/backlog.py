@@ -13,7 +13,7 @@ from shared.redis import Redis
 BATCH = 32
 """Events per read at most."""
 _CATCH_UP = 256
-"""Events at a time that are read again only for the text that they add."""
+"""Events at a time that are read only for the text that they add, or for the steps among them."""
 _READS = 16
 """Reads at a time: what ten thousand clients that wake at once hold in memory meanwhile."""
 
@@ -65,6 +65,26 @@ class Backlog:
             if size >= PIECE_BYTES:
                 break
         return Piece(frames, last=len(frames) == len(found) < BATCH)
+
+    async def read_steps(self, task_id: str, number: int, *, last: Frame | None) -> tuple[int, Sequence[Frame]]:
+        """How far the log goes behind event `number`, and the frames there that tell of a whole step. Nothing but the
+        record is read when there is nothing new. Ends in the same cases as `read`."""
+        task = await self.task(task_id)
+        if task is None:
+            return number, (lost(task_id, last),)
+        if task.last_event <= number:
+            if not task.state.terminal:
+                return number, ()
+            number = max(task.last_event - 1, 0)
+        frames: list[Frame] = []
+        while number < task.last_event:
+            async with self._turn:
+                found = await events.read(self._redis, task_id, after=number, count=_CATCH_UP)
+            if not found:
+                return number, [*frames, lost(task_id, last)]
+            frames += [frame(at, event) for at, event in found if events.is_whole(event)]
+            number = found[-1][0]
+        return number, frames
 
     async def _catch_up(self, task_id: str, number: int, texts: TextSoFar) -> None:
         """Let `texts` see the events up to `number`."""

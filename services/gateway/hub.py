@@ -50,6 +50,10 @@ class Cursor:
         self._waiter: asyncio.Future[None] | None = None
         self.closed = False
 
+    @property
+    def task_id(self) -> str:
+        return self.topic.task_id
+
     async def take(self, patience: float) -> Sequence[Frame]:
         """The frames behind the last one taken, in order; none after `patience` seconds of silence or once closed."""
         loop = asyncio.get_running_loop()

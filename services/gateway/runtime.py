@@ -15,6 +15,7 @@ from services.gateway.batch import Batching
 from services.gateway.fleet import Fleet
 from services.gateway.hub import Hub
 from services.gateway.intake import Intake
+from services.gateway.polling import Polling
 from services.gateway.settings import Settings
 from services.gateway.spool import Spool
 from shared.blobs import BlobStore
@@ -36,6 +37,7 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
     scripts: Scripts
     access: Access
     hub: Hub
+    polling: Polling
     fleet: Fleet
     spool: Spool
     intake: Intake
@@ -60,6 +62,7 @@ def build(settings: Settings) -> Runtime:
     )
     scripts = Scripts(redis, limits)
     fleet = Fleet(redis)
+    hub = Hub(redis)
     return Runtime(
         settings=settings,
         pool=pool,
@@ -67,7 +70,8 @@ def build(settings: Settings) -> Runtime:
         redis=redis,
         scripts=scripts,
         access=Access(redis, settings),
-        hub=Hub(redis),
+        hub=hub,
+        polling=Polling(hub.backlog, seconds=settings.poll_seconds),
         fleet=fleet,
         spool=spool,
         intake=Intake(redis, scripts, blobs=blobs, spool=spool, fleet=fleet, settings=settings),

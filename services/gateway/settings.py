@@ -27,6 +27,8 @@ class Settings(BaseSettings, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A silent stream gets a comment this often. Clients are promised one every 15 seconds; this leaves a margin."""
     tombstone_seconds: Count = 604_800
     """For so long after its time a task is answered 410, and after that 404, as if it had never been: a week."""
+    poll_seconds: Seconds = 2.0
+    """How often the record of a task is looked at for a client of the polling stream."""
     shutdown_seconds: int = 8
     """How long requests may take to end after SIGTERM. Streams end at once: their clients come back elsewhere."""
     default_topics: str = ""

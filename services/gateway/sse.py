@@ -3,12 +3,12 @@
 import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from litestar.types import Receive, Scope, Send
 
 from services.gateway import frames
 from services.gateway.frames import Frame
-from services.gateway.hub import Cursor, Hub
 from shared import metrics
 
 RETRY_MILLISECONDS = 2_000
@@ -25,6 +25,32 @@ _HEADERS = {
 }
 
 
+class Place(Protocol):
+    """One client's place in the events of a task: the hub's `Cursor`, or a `Poll`."""
+
+    @property
+    def task_id(self) -> str: ...
+
+    @property
+    def closed(self) -> bool: ...
+
+    async def take(self, patience: float) -> Sequence[Frame]:
+        """The frames behind the last one taken, in order; none after `patience` seconds of silence or once closed."""
+        ...
+
+    def close(self) -> None:
+        """Leave. Takes effect at once and awaits nothing, so that it cannot be interrupted."""
+        ...
+
+
+class Source(Protocol):
+    """Where a stream has its events from."""
+
+    def open(self, task_id: str, *, after: int) -> Place:
+        """A place behind event number `after`. The caller closes it, whatever happens."""
+        ...
+
+
 class EventStream:
     """The response that is a stream of the events of one task or of several, as an ASGI application.
 
@@ -35,7 +61,7 @@ class EventStream:
 
     def __init__(
         self,
-        hub: Hub,
+        source: Source,
         after: Mapping[str, int],
         *,
         ping_seconds: float,
@@ -45,7 +71,7 @@ class EventStream:
     ) -> None:
         """`after` is the number of the last event that the client has had, by task. `first` is sent before all else.
         `stamp` makes the bytes of a frame of a task, its own by default."""
-        self._hub = hub
+        self._source = source
         self._after = after
         self._ping_seconds = ping_seconds
         self._headers = headers or {}
@@ -57,7 +83,7 @@ class EventStream:
         self._ping_due = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
-        cursors = [self._hub.open(task_id, after=number) for task_id, number in self._after.items()]
+        cursors = [self._source.open(task_id, after=number) for task_id, number in self._after.items()]
         metrics.OPEN_STREAMS.inc()
         try:
             async with asyncio.TaskGroup() as group:
@@ -75,7 +101,7 @@ class EventStream:
             for cursor in cursors:
                 cursor.close()
 
-    async def _serve(self, cursors: Sequence[Cursor], send: Send) -> None:
+    async def _serve(self, cursors: Sequence[Place], send: Send) -> None:
         if len(cursors) == 1:
             await self._follow(cursors[0], send)
         else:
@@ -85,7 +111,7 @@ class EventStream:
         if self._open:  # the tasks go on, and the client finds them elsewhere
             await _send(send, frames.retry(random.randint(*RETURN_MILLISECONDS)), more=False)
 
-    async def _follow(self, cursor: Cursor, send: Send) -> None:
+    async def _follow(self, cursor: Place, send: Send) -> None:
         """Send what comes of one task until its last event is sent or the cursor is closed."""
         clock = asyncio.get_running_loop()
         ended = False
@@ -95,7 +121,7 @@ class EventStream:
                 if taken:
                     ended = taken[-1].terminal
                     self._open -= ended
-                    await _send(send, self._bytes_of(cursor.topic.task_id, taken), more=self._open > 0)
+                    await _send(send, self._bytes_of(cursor.task_id, taken), more=self._open > 0)
                     metrics.EVENTS_SENT.inc(len(taken))
                 elif cursor.closed or clock.time() < self._ping_due:  # another task of this stream was heard of
                     continue
@@ -121,7 +147,7 @@ async def nothing_more(scope: Scope, receive: Receive, send: Send) -> None:  # n
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _close_when_gone(receive: Receive, cursors: Sequence[Cursor]) -> None:
+async def _close_when_gone(receive: Receive, cursors: Sequence[Place]) -> None:
     """Ends the stream when the client has left. Nothing needs to be cancelled: a send to nobody returns at once."""
     while (await receive())["type"] != "http.disconnect":
         pass

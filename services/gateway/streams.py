@@ -17,7 +17,7 @@ from services.gateway.openapi import FormOperation, TextFormOperation, event_str
 from services.gateway.places import ENDED, NAME, Places, places_of
 from services.gateway.problems import Problem
 from services.gateway.runtime import Injected, Runtime
-from services.gateway.sse import EventStream, nothing_more
+from services.gateway.sse import EventStream, Source, nothing_more
 from services.gateway.tasks import find, links_of
 from shared.tasks import Task
 
@@ -42,6 +42,8 @@ def _last_seen(
     return last_event_id or last_event_id_query or ""
 
 
+TaskId = Annotated[str, QueryParameter(description="The task to watch.")]
+
 LastSeen = NamedDependency[str]
 _LAST_SEEN = {"last_seen": Provide(_last_seen, sync_to_thread=False)}
 
@@ -63,7 +65,7 @@ async def submit_and_stream(
     """Takes a recording and streams the events of its task. The header `X-Task-Id` names the task: a client that
     loses the stream goes on with the GET of the same path. The task goes on, whether or not anybody watches."""
     accepted = await runtime.intake.submit(request, key=idempotency_key, owner=caller.owner)
-    return await _stream(runtime, accepted.task_id, caller, headers=accepted.headers)
+    return await _stream(runtime, accepted.task_id, caller, source=runtime.hub, headers=accepted.headers)
 
 
 @post(
@@ -83,7 +85,7 @@ async def submit_text_and_stream(
     """Takes a text and streams the events of its task: the same steps as for a recording, without a transcription.
     What can be done with a task under `/audio/tasks` can be done with this one, too."""
     accepted = await runtime.intake.submit_text(request, key=idempotency_key, owner=caller.owner)
-    return await _stream(runtime, accepted.task_id, caller, headers=accepted.headers)
+    return await _stream(runtime, accepted.task_id, caller, source=runtime.hub, headers=accepted.headers)
 
 
 @get(
@@ -98,16 +100,12 @@ async def stream(
     runtime: Injected,
     caller: CallerInjected,
     last_seen: LastSeen,
-    task_id: Annotated[str, QueryParameter(description="The task to watch.")] = "",
+    task_id: TaskId = "",
 ) -> ASGIApp:
     """Streams the events of a task from its start, or from behind the event that `Last-Event-ID` names, to its end.
     This is what a browser's `EventSource` opens. A client that has the last event of a task is answered 204, upon
     which an `EventSource` stops."""
-    if not task_id:
-        raise Problem(
-            400, "task_id_missing", "Say which task to watch: ?task_id=… To submit a recording, POST it to this path."
-        )
-    return await _watch(runtime, task_id, caller, last_seen)
+    return await _watch(runtime, task_id, caller, last_seen, source=runtime.hub)
 
 
 @get(
@@ -125,7 +123,7 @@ async def task_events(
     last_seen: LastSeen,
 ) -> ASGIApp:
     """The same stream under the task's own path."""
-    return await _watch(runtime, task_id, caller, last_seen)
+    return await _watch(runtime, task_id, caller, last_seen, source=runtime.hub)
 
 
 @get(
@@ -158,12 +156,50 @@ async def events_of_many(
     return await _watch_many(runtime, task_ids, caller, last_seen)
 
 
-async def _watch(runtime: Runtime, task_id: str, caller: Caller, last_seen: str) -> ASGIApp:
+@post(
+    "/audio/process-stream",
+    status_code=200,
+    summary="Submit a recording and learn of each step",
+    operation_class=FormOperation,
+    responses=event_stream() | refusals(400, 408, 409, 413, 415, 422, 503),
+    tags=["streams"],
+)
+async def submit_and_poll(
+    request: Request[Any, Any, Any],
+    runtime: Injected,
+    caller: CallerInjected,
+    idempotency_key: IdempotencyKey = None,
+) -> ASGIApp:
+    """Takes a recording and streams the steps of its task as they are completed, without partial results. The task is
+    looked at every two seconds, so this works where Redis lets nobody subscribe."""
+    accepted = await runtime.intake.submit(request, key=idempotency_key, owner=caller.owner)
+    return await _stream(runtime, accepted.task_id, caller, source=runtime.polling, headers=accepted.headers)
+
+
+@get(
+    "/audio/process-stream",
+    opt=LINK,
+    dependencies=_LAST_SEEN,
+    summary="Learn of each step of a task",
+    responses=event_stream() | refusals(400, 404, 410, 503),
+    tags=["streams"],
+)
+async def poll(runtime: Injected, caller: CallerInjected, last_seen: LastSeen, task_id: TaskId = "") -> ASGIApp:
+    """Streams the steps of a task as they are completed, from its start, or from behind the event that `Last-Event-ID`
+    names. A client that has the last event of a task is answered 204."""
+    return await _watch(runtime, task_id, caller, last_seen, source=runtime.polling)
+
+
+async def _watch(runtime: Runtime, task_id: str, caller: Caller, last_seen: str, *, source: Source) -> ASGIApp:
+    if not task_id:
+        raise Problem(
+            400, "task_id_missing", "Say which task to watch: ?task_id=… To submit a recording, POST it to this path."
+        )
     task = await find(runtime, task_id, caller)
     after = _place(task, frames.position(last_seen))
     if _had_all(task, after):
         return nothing_more
-    return await _stream(runtime, task_id, caller, after=after)
+    return await _stream(runtime, task_id, caller, source=source, after=after)
 
 
 async def _watch_many(runtime: Runtime, task_ids: Sequence[str], caller: Caller, last_seen: str) -> ASGIApp:
@@ -215,12 +251,18 @@ def _had_all(task: Task, number: int) -> bool:
 
 
 async def _stream(
-    runtime: Runtime, task_id: str, caller: Caller, *, after: int = 0, headers: Mapping[str, str] | None = None
+    runtime: Runtime,
+    task_id: str,
+    caller: Caller,
+    *,
+    source: Source,
+    after: int = 0,
+    headers: Mapping[str, str] | None = None,
 ) -> EventStream:
     links = await links_of(runtime, task_id, caller)
     named = {"X-Task-Id": task_id, "Link": f'<{links.self}>; rel="self", <{links.stream}>; rel="alternate"'}
     return EventStream(
-        runtime.hub,
+        source,
         {task_id: after},
         ping_seconds=runtime.settings.ping_seconds,
         headers=named | dict(headers or {}),

@@ -1,7 +1,7 @@
 """Cancelling a task, wherever it stands."""
 
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import NamedTuple
@@ -9,25 +9,17 @@ from typing import NamedTuple
 import httpx
 import pytest
 
-from services.gateway.settings import Settings
 from shared import keys, tasks
 from shared.messages import StageName, State, Step
 from shared.redis import Redis
 from shared.settings import BaseSettings
 from tests.conftest import wait_until
 from tests.fakes.form import wav
-from tests.fakes.gateway import served, watched
+from tests.fakes.gateway import watched
 from tests.fakes.stages import STAGES, FakeEngine, nothing
 from tests.mesh import log_of, until_ended, working
 
 ASR, NLP, INSIGHTS = StageName.ASR, StageName.NLP, StageName.INSIGHTS
-
-
-@pytest.fixture
-async def client(settings: BaseSettings, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    gateway = Settings(redis_url=settings.redis_url, blob_url=settings.blob_url, spool_dir=tmp_path / "spool")
-    async with served(gateway) as client:
-        yield client
 
 
 async def submit(client: httpx.AsyncClient) -> str:

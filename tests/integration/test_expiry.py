@@ -1,18 +1,15 @@
 """A task's time: what is answered before it is over, and after."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import httpx
+import msgspec
 import pytest
 
 from services.gateway.settings import Settings
 from shared import keys
 from shared.redis import Redis
-from shared.settings import BaseSettings
 from tests.conftest import wait_until
 from tests.fakes.form import wav
-from tests.fakes.gateway import frames, served
+from tests.fakes.gateway import frames
 
 PATHS = (
     "/audio/tasks/{}",
@@ -23,21 +20,8 @@ PATHS = (
 
 
 @pytest.fixture
-def gateway_settings(settings: BaseSettings, tmp_path: Path) -> Settings:
-    return Settings(
-        redis_url=settings.redis_url,
-        blob_url=settings.blob_url,
-        spool_dir=tmp_path / "spool",
-        task_ttl_seconds=3,
-        wait_limit_seconds=2,
-        tombstone_seconds=2,
-    )
-
-
-@pytest.fixture
-async def client(gateway_settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    async with served(gateway_settings) as client:
-        yield client
+def gateway_settings(gateway_settings: Settings) -> Settings:
+    return msgspec.structs.replace(gateway_settings, task_ttl_seconds=3, wait_limit_seconds=2, tombstone_seconds=2)
 
 
 async def submit(client: httpx.AsyncClient) -> str:

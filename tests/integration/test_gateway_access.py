@@ -8,12 +8,13 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
+from deploy.local.demo import Order, demo
 from services.gateway.access import Access
 from services.gateway.app import create_app
 from services.gateway.settings import Settings
 from shared.redis import Redis
 from shared.settings import BaseSettings
-from tests.fakes.gateway import served
+from tests.fakes.gateway import served, serving
 from tests.fakes.task import LiveTask
 from tests.fakes.tenants import BATCH, ENTRIES, STRANGER, WEB, bearing, submitted
 
@@ -128,7 +129,12 @@ async def test_the_schema_says_who_is_let_in(client: httpx.AsyncClient, guarded:
             assert {"bearer", "key"} <= schemes <= document["components"]["securitySchemes"].keys(), path
             assert {"401", "403", "429", "503"} <= operation["responses"].keys(), path
             linked |= {path} if "link" in schemes else set()
-    assert linked == {"/audio/process-stream-realtime", "/audio/tasks/{task_id}/events", "/audio/events"}
+    assert linked == {
+        "/audio/process-stream-realtime",
+        "/audio/process-stream",
+        "/audio/tasks/{task_id}/events",
+        "/audio/events",
+    }
     async with served(msgspec.structs.replace(guarded, api_keys="")) as everybody:
         text = (await everybody.get("/schema")).text
     assert "securitySchemes" not in text
@@ -160,3 +166,16 @@ async def test_the_log_says_at_the_start_who_is_let_in(
     with capture_logs() as logs:
         Access(redis, Settings(host=host, api_keys=entries)).announce()
     assert [(line["event"], line["log_level"]) for line in logs] == [(event, level)]
+
+
+@pytest.mark.parametrize(("key", "code"), [("", "key_missing"), (STRANGER, "key_unknown"), (WEB, "unsupported_media")])
+async def test_the_demo_brings_the_key_of_its_environment(
+    guarded: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str, code: str
+) -> None:
+    """`VOXMESH_KEY` is what `voxmesh demo` sends; with a good one it is the recording that matters."""
+    file = tmp_path / "letter.wav"
+    file.write_text("Dear Sir or Madam,\n" * 100, encoding="utf-8")
+    async with serving(guarded) as server:
+        url = f"http://127.0.0.1:{server.config.port}"
+        assert await demo(Order(file=file, options={}), {"VOXMESH_KEY": key}, url=url) == 1
+    assert capsys.readouterr().err.endswith(f"({code})\n")

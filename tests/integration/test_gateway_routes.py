@@ -54,6 +54,8 @@ async def test_every_route_is_described(client: httpx.AsyncClient) -> None:
     assert set(operations) == {
         ("/audio/process-stream-realtime", "post"),
         ("/audio/process-stream-realtime", "get"),
+        ("/audio/process-stream", "post"),
+        ("/audio/process-stream", "get"),
         ("/audio/capabilities", "get"),
         ("/text/process-stream-realtime", "post"),
         ("/audio/tasks", "post"),

@@ -1,7 +1,7 @@
 """A submission that is sent again makes no second task, and leaves nothing behind."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +19,6 @@ from tests.fakes.stages import STAGES, FakeEngine
 from tests.mesh import until_ended, working
 
 SOUND, OTHER_SOUND = wav(), wav(1.5)
-
-
-@pytest.fixture
-def gateway_settings(settings: BaseSettings, tmp_path: Path) -> Settings:
-    return Settings(redis_url=settings.redis_url, blob_url=settings.blob_url, spool_dir=tmp_path / "spool")
-
-
-@pytest.fixture
-async def client(gateway_settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    async with served(gateway_settings) as client:
-        yield client
 
 
 async def send(

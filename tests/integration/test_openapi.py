@@ -140,6 +140,7 @@ def test_schemathesis_finds_nothing(whole_mesh: LocalMesh, http: httpx.Client, d
     }
     report = tmp_path / "report.json"
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{whole_mesh.url}/schema", "--checks", "all"]
+    command += ["--exclude-checks", "use_after_free"]  # DELETE cancels a task; how it ended stays to be seen
     command += ["--max-examples", str(EXAMPLES), "--request-timeout", "10", "--continue-on-failure", "--no-color"]
     command += ["--report", "json", "--report-json-path", str(report), "--seed", SEED]
     done = subprocess.run(

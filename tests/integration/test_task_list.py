@@ -1,28 +1,17 @@
 """The list of tasks: order, pages, filter, owners, and that it stays short."""
 
-from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, cast
 
 import httpx
 import pytest
 
-from services.gateway.settings import Settings
 from shared import events, keys, queue, tasks
 from shared.messages import Options, StageName, State
 from shared.redis import Redis
 from shared.scripts import Limits, Scripts
-from shared.settings import BaseSettings
 from shared.submission import Submission
-from tests.fakes.gateway import served
 from tests.mesh import LIMITS
-
-
-@pytest.fixture
-async def client(settings: BaseSettings, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    gateway = Settings(redis_url=settings.redis_url, blob_url=settings.blob_url, spool_dir=tmp_path / "spool")
-    async with served(gateway) as client:
-        yield client
 
 
 async def submit(redis: Redis, task_id: str, *, owner: str = "", limits: Limits = LIMITS) -> None:

@@ -134,6 +134,28 @@ async def test_long_silences_move_no_word(engine: Recogniser, audio: Path, tmp_p
     assert segments[1].end == pytest.approx(len(first) / RATE + 23.04, abs=0.3)
 
 
+async def test_u09_two_speakers_on_two_channels(engine: Recogniser, audio: Path, tmp_path: Path) -> None:
+    """Each is heard once: the words of both when mixed, each on its channel when asked for, and a twin but once."""
+    left, right = (decode(audio / name).samples for name in ("jfk.flac", "librivox-0920.wav"))
+    length = len(left) + len(right)
+    first, second = np.pad(left, (0, length - len(left))), np.pad(right, (length - len(right), 0))
+    path = write_wave(tmp_path / "call.wav", np.stack([first, second], axis=1) * 32767)
+    _, mixed = await transcribe(engine, path)
+    text = plain(" ".join(segment.text for segment in mixed))
+    assert (text.count("americans"), text.count("amiable")) == (1, 1)
+    separate = Options(channels="separate")
+    document, apart = await transcribe(engine, path, separate)
+    by_channel = [
+        plain(" ".join(segment.text for segment in apart if segment.channel == channel)) for channel in (0, 1)
+    ]
+    assert [("americans" in text, "amiable" in text) for text in by_channel] == [(True, False), (False, True)]
+    assert document.coverage > 0.95
+    twin = write_wave(tmp_path / "twin.wav", np.stack([left, left], axis=1) * 32767)
+    _, once = await transcribe(engine, twin, separate)
+    assert plain(" ".join(segment.text for segment in once)).count("americans") == 1
+    assert {segment.channel for segment in once} == {0}
+
+
 async def test_what_is_said_twice_is_heard_twice(engine: Recogniser, audio: Path, tmp_path: Path) -> None:
     """A recogniser that stops before the end of a clip is asked again for the rest of it."""
     line = decode(audio / "librivox-0930.wav").samples
