@@ -13,7 +13,7 @@ SPOKEN := $(if $(filter command,$(origin LANGUAGE)),--language '$(LANGUAGE)')
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install models demo up test fuzz fmt lint types check bench lock clean
+.PHONY: help install models demo up test fuzz chaos fmt lint types check bench lock clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -51,6 +51,10 @@ test: models ## Run the tests that need no GPU; T= picks files, TESTARGS= passes
 fuzz: models ## Try a whole mesh with some thousand requests made up from the OpenAPI document
 	SCHEMA_EXAMPLES=$(or $(EXAMPLES),100) SCHEMA_SEED=$(or $(SEED),$$RANDOM) \
 	    $(BIN)/python -m pytest -s tests/integration/test_openapi.py
+
+chaos: install ## Break a mesh of fake engines in all ways, SEEDS= (10) times with TASKS= (300), and see that nothing is lost
+	$(BIN)/python -m tests.chaos.drive --seeds $(or $(SEEDS),10) --tasks $(or $(TASKS),300)
+	$(BIN)/python -m tests.chaos.recovery
 
 fmt: install ## Lay out the code and mend what the linter can
 	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
