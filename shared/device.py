@@ -2,10 +2,12 @@
 
 One thread per device: inference never blocks the event loop, so leases are renewed while a model computes, and two
 inferences never compete for one device. A computation cannot be interrupted: when nobody waits for it any more, because
-its task was cancelled or has used up its time, the device is free again when it has really ended, and not before.
+its task was cancelled or has used up its time, the device is free again when it has really ended, and not before. One
+that takes long on a whole document asks with `give_way`, between its batches, whether anybody still waits.
 """
 
 import asyncio
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -14,6 +16,20 @@ from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class Unwanted(Exception):
+    """Nobody waits for this computation any more."""
+
+
+_here = threading.local()
+
+
+def give_way() -> None:
+    """For the functions that a `Device` runs: raises `Unwanted` when nobody waits for what they compute any more."""
+    unwanted: threading.Event | None = getattr(_here, "unwanted", None)
+    if unwanted is not None and unwanted.is_set():
+        raise Unwanted
 
 
 class Device:
@@ -39,13 +55,15 @@ class Device:
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `function` returns or raises. The turn of the caller ends when the computation has ended."""
         loop = asyncio.get_running_loop()
-        job = self._executor.submit(partial(function, *args, **kwargs))
+        unwanted = threading.Event()
+        job = self._executor.submit(_compute, partial(function, *args, **kwargs), unwanted)
         try:
             return await asyncio.wrap_future(job)
         finally:
             if job.cancel() or job.done():
                 self._turn.release()
             else:
+                unwanted.set()
                 self._outlast(job, loop)
 
     def close(self) -> None:
@@ -64,3 +82,8 @@ class Device:
                 loop.call_soon_threadsafe(free)
 
         job.add_done_callback(ended)
+
+
+def _compute(work: Callable[[], T], unwanted: threading.Event) -> T:
+    _here.unwanted = unwanted
+    return work()

@@ -1,7 +1,7 @@
 """The models behind insights. Each finding has a module of its own beside this one, and none of them loads anything."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from services.insights._questions import is_question
 from services.insights._sentiment import sentiment
 from services.insights.settings import Settings
 from services.insights.stage import Findings, Passage
+from shared.device import give_way
 from shared.messages import ActionItem, Question
 from shared.models import locate
 from shared.settings import choose
@@ -68,7 +69,7 @@ class GrammarEngine:
     def read(self, passages: Sequence[Passage], *, today: date) -> Findings:
         assert self._model is not None
         assert self._polarity is not None
-        docs = list(self._model.pipe(map(self._readable, passages)))
+        docs = list(self._model.pipe(self._readable(passages)))
         return Findings(
             key_phrases=key_phrases(docs, count=self._settings.insights_key_phrases),
             questions=_questions(passages, docs),
@@ -76,8 +77,10 @@ class GrammarEngine:
             sentiment=sentiment(passages, self._polarity),
         )
 
-    def _readable(self, passage: Passage) -> str:
-        return self._overlong.sub(" ", passage.text)[: self._longest_text]
+    def _readable(self, passages: Sequence[Passage]) -> Iterator[str]:
+        for passage in passages:
+            give_way()
+            yield self._overlong.sub(" ", passage.text)[: self._longest_text]
 
 
 def _questions(passages: Sequence[Passage], docs: Sequence["Doc"]) -> tuple[Question, ...]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from services.nlp._selection import representatives
 from services.nlp._sentences import sentences
 from services.nlp.settings import Settings
+from shared.device import give_way
 from shared.messages import Topic
 from shared.models import locate
 from shared.processors import available
@@ -53,6 +54,7 @@ class Encoder:
         vectors = np.zeros((len(texts), self._model.config.hidden_size), dtype=np.float32)
         order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
         for start in range(0, len(order), self.batch_size):
+            give_way()
             rows = order[start : start + self.batch_size]
             tokens = self._tokenizer(
                 [texts[row] for row in rows],

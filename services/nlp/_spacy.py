@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from services.nlp.settings import Settings
 from services.nlp.stage import Found
+from shared.device import give_way
 from shared.models import locate
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class SpacyEntities:
         docs = self._model.pipe(self._overlong.sub(lambda word: " " * len(word[0]), window) for *_, window in windows)
         found: list[list[Found]] = [[] for _ in texts]
         for (number, offset, _), doc in zip(windows, docs, strict=True):
+            give_way()
             found[number] += _found(doc, wanted, offset)
         return found
 

@@ -194,6 +194,17 @@ async def test_a_job_is_dropped_when_its_task_has_ended(redis: Redis, scripts: S
     assert await redis.zcard(keys.queue(StageName.ASR)) == 0
 
 
+async def test_a_task_that_has_ended_gets_no_job_again(redis: Redis, scripts: Scripts) -> None:
+    """All its jobs go with it, also those of stages that wait; an attempt that hands its stage back is too late."""
+    await submit(scripts)
+    token = await claim(scripts)
+    await scripts.commit(change(token), [record(1)], job=queue.stage_job(TASK))
+    assert [await redis.zcard(keys.queue(stage)) for stage in ROUTE] == [1, 1]
+    await scripts.close(TASK, State.CANCELLED, event=events.make_end(TASK, State.CANCELLED), error="")
+    await scripts.release(TASK, StageName.ASR, token=token, forgiven=True)
+    assert [name async for name in redis.scan_iter("arq:*")] == []
+
+
 async def test_a_stage_is_handed_back_by_whoever_holds_its_claim(redis: Redis, scripts: Scripts) -> None:
     """It is due after the pause by the clock of Redis, and its lease is free; a superseded attempt moves nothing."""
     await submit(scripts)

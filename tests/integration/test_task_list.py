@@ -53,6 +53,7 @@ async def test_pages_are_stable_while_tasks_come_and_go(client: httpx.AsyncClien
     assert (second + third, end) == (["t5", "t3", "t2", "t1", "t0"], None)
     assert await page(client, limit=1) == (["new"], (await page(client, limit=1))[1])
     assert (await page(client))[0] == ["new", "t9", "t8", "t7", "t5", "t3", "t2", "t1", "t0"]
+    assert await redis.zcard(keys.tasks_of("")) == 9  # what has expired is looked up once, not for every page
 
 
 async def test_a_task_in_the_list_is_shown_as_by_itself(client: httpx.AsyncClient, redis: Redis) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.device import Device
+from shared.device import Device, give_way
 from tests.conftest import wait_until
 
 
@@ -69,3 +69,24 @@ async def test_who_leaves_while_waiting_gives_the_turn_on(device: Device) -> Non
     assert await last == 2
     await first
     assert impatient.cancelled()
+
+
+async def test_long_work_ends_when_nobody_waits(device: Device) -> None:
+    """Between two batches it learns that its caller has left; the next one computes unharmed."""
+    batches: list[int] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def work() -> None:
+        for number in range(1000):
+            give_way()
+            batches.append(number)
+            begun.set()
+            go_on.wait(10)
+
+    left = asyncio.create_task(device.compute(work))
+    await wait_until(begun.is_set, description="the computation has begun")
+    left.cancel()
+    await asyncio.wait([left])
+    go_on.set()
+    await device.compute(give_way)
+    assert batches == [0]
