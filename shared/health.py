@@ -1,7 +1,7 @@
 """`/health/live`, `/health/ready` and `/metrics` of a worker: a small HTTP server for probes and scrapes.
 
 Live means that the event loop turns: inference runs on another thread and does not disturb it. Ready means that the
-models are loaded and Redis answers.
+models are loaded and Redis answers; what makes it unfit to keep tasks is told beside it.
 """
 
 import asyncio
@@ -10,14 +10,16 @@ from contextlib import asynccontextmanager
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from shared.fitness import Fitness
 from shared.redis import AWAY, Redis, ask_for_life
 
 
 class Health:
     """What the probes report. The worker sets `ready` once its models are warm."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, fitness: Fitness) -> None:
         self._redis = redis
+        self._fitness = fitness
         self.ready = False
 
     async def answer(self, path: str) -> tuple[str, str, bytes]:
@@ -28,7 +30,7 @@ class Health:
             case "/health/ready":
                 reason = await self._why_not_ready()
                 if reason is None:
-                    return "200 OK", "text/plain", b"ready\n"
+                    return "200 OK", "text/plain", b"ready\n" + self._fitness.text().encode()
                 return "503 Service Unavailable", "text/plain", reason.encode() + b"\n"
             case "/metrics":
                 return "200 OK", CONTENT_TYPE_LATEST, generate_latest()
@@ -46,9 +48,9 @@ class Health:
 
 
 @asynccontextmanager
-async def serve_health(port: int, redis: Redis) -> AsyncGenerator[Health]:
+async def serve_health(port: int, redis: Redis, fitness: Fitness) -> AsyncGenerator[Health]:
     """Serves the probes on `port` for the time of the block; on none when it is 0."""
-    health = Health(redis)
+    health = Health(redis, fitness)
     if not port:
         yield health
         return

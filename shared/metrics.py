@@ -3,6 +3,9 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 REDIS_DISRUPTIONS = Counter("voxmesh_redis_disruptions_total", "Commands that met a Redis that was away")
+REDIS_FAULTS = Gauge(
+    "voxmesh_redis_faults", "1 where tasks are not safe in this Redis, by what is wrong with it", ["fault"]
+)
 ATTEMPTS = Counter("voxmesh_attempts_total", "Attempts of a stage by how they ended", ["stage", "outcome"])
 ATTEMPT_SECONDS = Histogram(
     "voxmesh_attempt_seconds",

@@ -19,9 +19,10 @@ from redis.asyncio import ConnectionPool
 from redis.asyncio.connection import DefaultParser
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import ConnectionError, TimeoutError
+from redis.exceptions import ConnectionError, ResponseError, TimeoutError
 
 from shared import codec, metrics
+from shared.address import make_pool
 from shared.errors import SettingsError
 from shared.pauses import Pauses
 from shared.settings import BaseSettings
@@ -34,11 +35,13 @@ Entries = list[tuple[bytes, dict[bytes, bytes]]]
 AWAY = (ConnectionError, TimeoutError, OSError)
 """What Redis or the way to it raises when it cannot serve for a while."""
 
-_UNWILLING = re.compile(
-    r"(?:^|: -)(?:BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MISCONF|NOREPLICAS|OOM|READONLY|TRYAGAIN)(?: |$)"
-)
+_UNWILLING = re.compile(r"(?:^|: -)(?:BUSY|LOADING|MASTERDOWN|MISCONF|NOREPLICAS|OOM|READONLY)(?: |$)")
 """Replies that speak of Redis' own state and not of the command. From within a script, Redis 6 gives them with its
 place in front."""
+
+_SHARDED = re.compile(r"(?:^|: -)(?:ASK|CLUSTERDOWN|CROSSSLOT|MOVED|TRYAGAIN) ")
+CLUSTER = ("it is a node of a Redis Cluster, which is not supported", "name a single server, or Sentinels")
+"""What it is, and what to do."""
 
 _NOTICE_DEATH = {
     socket.TCP_KEEPIDLE: 5,
@@ -120,6 +123,13 @@ class Unwilling(ConnectionError):
     """Redis is there, but cannot serve for a while: it is out of memory or disk, read-only, or loads its data."""
 
 
+class Sharded(ResponseError, SettingsError):
+    """Redis is a node of a cluster. No waiting helps."""
+
+    def __init__(self) -> None:
+        super().__init__(f"REDIS_URL: {CLUSTER[0]}: {CLUSTER[1]}")
+
+
 class _Parser(DefaultParser):  # pyright: ignore[reportGeneralTypeIssues, reportUntypedBaseClass] - chosen at run time
     """Tells replies by which Redis refuses everything from those by which it refuses one command. A connection that had
     such a reply is given up, as the library does with any `ConnectionError`: a new one may find the new master."""
@@ -128,6 +138,8 @@ class _Parser(DefaultParser):  # pyright: ignore[reportGeneralTypeIssues, report
     def parse_error(cls, response: str) -> Exception:
         if _UNWILLING.search(response):
             return Unwilling(response)
+        if _SHARDED.search(response):
+            return Sharded()
         return cast("Exception", super().parse_error(response))  # pyright: ignore[reportUnknownMemberType]
 
     async def can_read_destructive(self) -> bool:
@@ -140,7 +152,7 @@ class _Parser(DefaultParser):  # pyright: ignore[reportGeneralTypeIssues, report
 
 
 def open_pool(settings: BaseSettings, *, name: str) -> ConnectionPool:
-    """A pool from the settings, not connected yet. Raises `SettingsError` when the URL is not one."""
+    """A pool from the settings, not connected yet. Raises `SettingsError` for an address that cannot be."""
     options: dict[str, Any] = {
         "client_name": name,
         "parser_class": _Parser,
@@ -151,18 +163,7 @@ def open_pool(settings: BaseSettings, *, name: str) -> ConnectionPool:
         "retry": Retry(ExponentialBackoff(cap=0.2, base=0.02), 3),
         "retry_on_error": [ConnectionError, TimeoutError],
     }
-    url = settings.redis_url
-    if settings.redis_host:
-        scheme = "rediss" if settings.redis_tls else "redis"
-        url = f"{scheme}://{settings.redis_host}:{settings.redis_port}/0"
-        options["username"] = settings.redis_username or None
-        options["password"] = settings.redis_password or None
-    try:
-        return ConnectionPool.from_url(url, **options)  # pyright: ignore[reportUnknownMemberType] - its options are untyped
-    except ValueError as error:
-        raise SettingsError(
-            "REDIS_URL: it must look like redis://user:password@host:6379/0 (rediss:// for TLS)"
-        ) from error
+    return make_pool(settings, options)
 
 
 def client(pool: ConnectionPool) -> Redis:

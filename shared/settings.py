@@ -21,11 +21,20 @@ class BaseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     redis_url: str = "redis://127.0.0.1:6379/0"
     """Where Redis is: `redis://user:password@host:port/db`, or `rediss://` for TLS."""
     redis_host: str = ""
-    """Instead of the URL: the host alone, with the four fields below. For passwords that a URL would garble."""
+    """Instead of the URL: the host alone, with the fields below. Here a password needs no escapes."""
     redis_port: Annotated[int, msgspec.Meta(ge=1, le=65_535)] = 6379
     redis_username: str = ""
     redis_password: str = ""
     redis_tls: bool = False
+    redis_tls_ca_file: Path | None = None
+    """Who signs the certificates of Redis and its Sentinels, when the system does not know; with `rediss://`, too."""
+    redis_sentinels: str = ""
+    """Instead of URL and host: `host:port,…` of Sentinels, which know where the master is. User, password and TLS above
+    are for the master, those below for the Sentinels."""
+    redis_sentinel_master: str = "mymaster"
+    redis_sentinel_username: str = ""
+    redis_sentinel_password: str = ""
+    redis_sentinel_tls: bool = False
     blob_url: str = "file:///var/lib/voxmesh/blobs"
     """Where recordings lie: a folder that all services share, or `s3://bucket/prefix`, `gs://…`, `az://…`."""
     models_dir: Path = Path("~/.cache/voxmesh/models")
@@ -48,6 +57,9 @@ class BaseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         if self.wait_limit_seconds >= self.task_ttl_seconds:  # the task would be gone before anybody could end it
             raise ValueError("WAIT_LIMIT_SECONDS: must be less than TASK_TTL_SECONDS")
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(…)"  # there are passwords in it, and logs last
+
 
 def load(kind: type[S], environ: Mapping[str, str]) -> S:
     """The settings of type `kind` from `environ`. Raises `SettingsError` naming the variable and what it must be."""
@@ -63,6 +75,15 @@ def load(kind: type[S], environ: Mapping[str, str]) -> S:
         if not place:  # about how settings go together
             raise SettingsError(reason) from error
         raise SettingsError(f"{place.rstrip('`').upper()}: {reason[0].lower()}{reason[1:]}") from error
+
+
+REDIS_VARIABLES = tuple(name.upper() for name in BaseSettings.__struct_fields__ if name.startswith("redis_"))
+"""What says where Redis is, and how to get in."""
+
+
+def names_redis(environ: Mapping[str, str]) -> bool:
+    """Whether the environment says where a Redis is."""
+    return any(environ.get(name) for name in ("REDIS_URL", "REDIS_HOST", "REDIS_SENTINELS"))
 
 
 def choose(variable: str, name: str, choices: Mapping[str, T]) -> T:

@@ -34,6 +34,7 @@ from shared.attempt import Surroundings
 from shared.blobs import BlobStore
 from shared.device import Device
 from shared.errors import MeshError, ModelMissing
+from shared.fitness import Fitness, refuse_cluster
 from shared.health import serve_health
 from shared.pauses import LONGEST_PAUSE_SECONDS, Pauses
 from shared.redis import AWAY, Redis, client, open_pool
@@ -163,13 +164,17 @@ async def _serve(stage: Stage, engine: Engine, settings: StageSettings) -> None:
     stopping = asyncio.Event()
     for signum in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signum, stopping.set)
+    await refuse_cluster(settings)
     device = Device(patience_seconds=settings.stuck_seconds)
     async with AsyncExitStack() as resources:
         resources.callback(device.close)
         pool = open_pool(settings, name=f"voxmesh-{stage.name}")
         resources.push_async_callback(pool.aclose)
         redis = client(pool)
-        health = await resources.enter_async_context(serve_health(settings.health_port, redis))
+        fitness = Fitness(redis)
+        watching = asyncio.create_task(fitness.watch(), name="fitness")
+        resources.callback(watching.cancel)
+        health = await resources.enter_async_context(serve_health(settings.health_port, redis, fitness))
         if not await _unless(stopping, _prepare(engine, device, stage)):
             return
         worker = build(stage, engine, settings, redis=redis, device=device)

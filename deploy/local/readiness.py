@@ -16,7 +16,7 @@ from shared import presence
 from shared.errors import SettingsError
 from shared.messages import StageName
 from shared.redis import AWAY, Redis, connected
-from shared.settings import BaseSettings, load
+from shared.settings import REDIS_VARIABLES, BaseSettings, load
 
 POLL_SECONDS = 0.1
 PATIENCE_SECONDS = 10.0
@@ -83,7 +83,6 @@ async def _ready_stages(redis: Redis, strangers: AbstractSet[str]) -> AbstractSe
 
 @asynccontextmanager
 async def _redis(environ: Mapping[str, str]) -> AsyncGenerator[Redis]:
-    names = ("REDIS_URL", "REDIS_HOST", "REDIS_PORT", "REDIS_USERNAME", "REDIS_PASSWORD", "REDIS_TLS")
-    settings = load(BaseSettings, {name: environ.get(name, "") for name in names})
+    settings = load(BaseSettings, {name: environ.get(name, "") for name in REDIS_VARIABLES})
     async with connected(settings, name="voxmesh-local") as redis:
         yield redis

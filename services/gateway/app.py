@@ -30,6 +30,7 @@ from services.gateway.runtime import build, running
 from services.gateway.settings import Settings
 from shared import logs
 from shared.errors import SettingsError
+from shared.fitness import refuse_cluster
 from shared.settings import load
 
 KEEP_ALIVE_SECONDS = 75
@@ -122,16 +123,17 @@ class Server(uvicorn.Server):
 
 def main() -> None:
     """Run the gateway until it is told to stop. Exits with 2 when it cannot start with its settings."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again when it has stopped in good order
+        signal.signal(number, _leave)
     try:
         settings = load(Settings, os.environ)
         logs.configure(settings, service="gateway")
         raise_file_limit()
         server = Server(settings)
+        asyncio.run(refuse_cluster(settings))
     except SettingsError as error:
         sys.stderr.write(f"{error.message}\n")
         raise SystemExit(2) from error
-    for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again when it has stopped in good order
-        signal.signal(number, _leave)
     gc.collect()
     gc.freeze()  # a collection that goes through all that was imported holds up every stream for 40 ms
     server.run()

@@ -27,11 +27,12 @@ async def live() -> str:
     tags=["operations"],
 )
 async def ready(runtime: Injected) -> str:
-    """Answers 200 when Redis answers and the hub's connection stands."""
+    """Answers 200 when Redis answers and the hub's connection stands. A line `warning: redis: …` says what could lose
+    tasks, such as an eviction policy, and what to do."""
     await ask_for_life(runtime.redis)
     if not runtime.hub.connected:
         raise unavailable("Events cannot be received at the moment.", code="hub_disconnected")
-    return "ready\n"
+    return "ready\n" + runtime.fitness.text()
 
 
 @get(

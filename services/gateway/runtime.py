@@ -19,6 +19,7 @@ from services.gateway.polling import Polling
 from services.gateway.settings import Settings
 from services.gateway.spool import Spool
 from shared.blobs import BlobStore
+from shared.fitness import Fitness
 from shared.janitor import ROUND_SECONDS, Janitor
 from shared.redis import Redis, open_pool
 from shared.scripts import Limits, Scripts
@@ -37,6 +38,7 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
     scripts: Scripts
     access: Access
     hub: Hub
+    fitness: Fitness
     polling: Polling
     fleet: Fleet
     spool: Spool
@@ -71,6 +73,7 @@ def build(settings: Settings) -> Runtime:
         scripts=scripts,
         access=Access(redis, settings),
         hub=hub,
+        fitness=Fitness(redis),
         polling=Polling(hub.backlog, seconds=settings.poll_seconds),
         fleet=fleet,
         spool=spool,
@@ -87,6 +90,7 @@ async def running(runtime: Runtime) -> AsyncGenerator[None]:
             runtime.access.announce()
             keepers = (
                 group.create_task(runtime.batching.work(), name="redis"),
+                group.create_task(runtime.fitness.watch(), name="fitness"),
                 group.create_task(_keep_house(runtime.janitor), name="janitor"),
                 group.create_task(runtime.spool.keep_clean(), name="spool"),
             )
