@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 from subprocess import PIPE, Popen
-from typing import Any, cast
+from typing import Any, Self, cast
 from urllib.parse import quote
 
 import pytest
@@ -13,6 +13,7 @@ from shared.messages import StageName
 from shared.redis import client, connected, open_pool
 from shared.settings import BaseSettings
 from tests.conftest import RedisServer, free_port, wait_until
+from tests.fakes.gateway import until_ready
 from tests.fakes.parts import environ_of, listen_to_the_end, parts, try_the_others
 from tests.fakes.sentinel import MASTER, SENTINEL_PASSWORD, SENTINEL_USER, Sentinel
 from tests.mesh import ROOT
@@ -114,52 +115,57 @@ def test_r19_sentinels_that_cannot_be_are_refused(sentinels: str) -> None:
         open_pool(BaseSettings(redis_sentinels=sentinels), name="test")
 
 
+class Replicated:
+    """A master, its replica and a Sentinel; the master lets in `USER` and, for the test, everybody."""
+
+    def __init__(self, folder: Path) -> None:
+        options = ["--user", *RULES.split(), f">{PASSWORD}"]
+        self.master = RedisServer(_folder(folder, "first"), port=free_port(), appendonly=True, options=options)
+        options += ["--replicaof", "127.0.0.1", str(self.master.port)]
+        self.replica = RedisServer(_folder(folder, "second"), port=free_port(), appendonly=True, options=options)
+        self.sentinel = Sentinel(folder, port=free_port(), master_port=self.master.port)
+
+    async def __aenter__(self) -> Self:
+        for server in (self.master, self.replica, self.sentinel):
+            server.start()
+        await self.until("master_link_status", "up")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for server in (self.sentinel, self.replica, self.master):
+            server.stop()
+
+    async def until(self, field: str, value: str) -> None:
+        """Returns when the replica tells this of itself."""
+        async with connected(BaseSettings(redis_url=self.replica.url), name="test") as redis:
+
+            async def told() -> bool:
+                return (await redis.info("replication")).get(field) == value
+
+            await wait_until(told, description=f"{field} of the replica is {value}")
+
+
 async def test_r19_sentinel_with_users_and_failover(tmp_path: Path, blob_url: str) -> None:
     """Every part gets in as a user who may use nothing but the mesh's own keys and channels; when the master dies, all
-    of them go on with the one that follows, and a client of the gateway notices nothing but a pause."""
-    options = ["--user", *RULES.split(), f">{PASSWORD}"]
-    first = RedisServer(_folder(tmp_path, "first"), port=free_port(), appendonly=True, options=options)
-    options += ["--replicaof", "127.0.0.1", str(first.port)]
-    second = RedisServer(_folder(tmp_path, "second"), port=free_port(), appendonly=True, options=options)
-    watcher = Sentinel(tmp_path, port=free_port(), master_port=first.port)
-    for server in (first, second, watcher):
-        server.start()
-    settings = BaseSettings(
-        redis_sentinels=f"127.0.0.1:{free_port()},127.0.0.1:{watcher.port}",  # the first one is down
-        redis_sentinel_master=MASTER,
-        redis_username=USER,
-        redis_password=PASSWORD,
-        redis_sentinel_username=SENTINEL_USER,
-        redis_sentinel_password=SENTINEL_PASSWORD,
-        blob_url=blob_url,
-    )
-    async with connected(BaseSettings(redis_url=second.url), name="test") as replica:
-
-        async def in_sync() -> bool:
-            return (await replica.info("replication")).get("master_link_status") == "up"
-
-        await wait_until(in_sync, description="the replica has all that the master has")
-    try:
+    of them go on with the one that follows."""
+    async with Replicated(tmp_path) as servers:
+        settings = BaseSettings(
+            redis_sentinels=f"127.0.0.1:{free_port()},127.0.0.1:{servers.sentinel.port}",  # the first one is down
+            redis_sentinel_master=MASTER,
+            redis_username=USER,
+            redis_password=PASSWORD,
+            redis_sentinel_username=SENTINEL_USER,
+            redis_sentinel_password=SENTINEL_PASSWORD,
+            blob_url=blob_url,
+        )
         async with parts(settings) as gateway:
             assert '"step":"completed"' in await listen_to_the_end(gateway)
             await try_the_others(settings, tmp_path)
-            first.stop()
-            async with connected(BaseSettings(redis_url=second.url), name="test") as follower:
-
-                async def promoted() -> bool:
-                    return (await follower.info("replication"))["role"] == "master"
-
-                await wait_until(promoted, description="the Sentinel has made the replica the master")
-
-            async def ready() -> bool:
-                return (await gateway.get("/health/ready")).status_code == 200
-
-            await wait_until(ready, description="the gateway has found the new master")
+            servers.master.stop()
+            await servers.until("role", "master")
+            await until_ready(gateway)
             assert '"step":"completed"' in await listen_to_the_end(gateway)
             await try_the_others(settings, tmp_path)
-    finally:
-        for server in (watcher, second, first):
-            server.stop()
 
 
 def _folder(parent: Path, name: str) -> Path:
