@@ -3,7 +3,7 @@
 What is asked for while an answer is under way waits, and then goes out together, as one write. So ten thousand clients
 that come back at once after a restart cost one connection and a few hundred writes, and each costs a fraction of the
 processor time that a command by itself takes. The price: a command waits for the batch before it, so what blocks
-(BLPOP, XREAD BLOCK, WAIT) must not be asked of this client. Pipelines and subscriptions take connections of their own.
+(BLPOP, XREAD BLOCK, WAIT) must not be asked of this client. Transactions and subscriptions have their own connections.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol, cast
 import structlog
 from redis.asyncio import ConnectionPool
 from redis.asyncio import Redis as Client
+from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.exceptions import ConnectionError, ResponseError, TimeoutError
 
@@ -70,6 +71,12 @@ class Batching(Client):
         self._wanted.set()
         return await answer
 
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
+        """Commands that are given together. Those of a pipeline that is no transaction go with everybody else's."""
+        if transaction:
+            return super().pipeline(transaction, shard_hint)
+        return _Together(self)
+
     async def work(self) -> None:
         """Send what waits, batch by batch, for ever. When it is cancelled, nobody is left waiting."""
         batch: Sequence[_Command] = ()
@@ -124,6 +131,22 @@ class Batching(Client):
         if any(isinstance(reply, Unwilling) for reply in replies):
             await connection.disconnect(nowait=True)  # a new one may find the new master
         return replies
+
+
+class _Together(Pipeline):
+    """A pipeline without a connection of its own."""
+
+    def __init__(self, batching: Batching) -> None:
+        pool, callbacks = cast("ConnectionPool", batching.connection_pool), batching.response_callbacks
+        super().__init__(pool, callbacks, False, None)
+        self._batching = batching
+
+    async def execute(self, raise_on_error: bool = True) -> list[Any]:
+        """The answer to each command, in order."""
+        stack = cast("list[tuple[tuple[Any, ...], dict[str, Any]]]", self.command_stack)
+        self.command_stack = []
+        asked = [self._batching.execute_command(*arguments, **options) for arguments, options in stack]
+        return await asyncio.gather(*asked, return_exceptions=not raise_on_error)
 
 
 def _answer(batch: Sequence[_Command], replies: Sequence[Any]) -> None:

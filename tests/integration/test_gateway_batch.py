@@ -48,6 +48,25 @@ async def test_everybody_gets_their_own_answer_over_one_connection(redis: Redis,
     assert hashes == [{b"n": str(n).encode()} for n in range(500)]
 
 
+async def test_pipelines_go_the_same_way(redis: Redis, settings: BaseSettings) -> None:
+    """Fifty at once, over the one connection; a refusal is raised, or given in its place."""
+    async with at_work(settings) as batching:
+
+        async def ask(number: int) -> list[Any]:
+            async with batching.pipeline(transaction=False) as pipeline:
+                pipeline.set(f"k{number}", number, px=TTL_MS)
+                pipeline.get(f"k{number}")
+                return await pipeline.execute()
+
+        assert await asyncio.gather(*(ask(n) for n in range(50))) == [[True, str(n).encode()] for n in range(50)]
+        async with batching.pipeline(transaction=False) as pipeline:
+            replies = await pipeline.get("k1").hgetall("k1").execute(raise_on_error=False)
+            assert (replies[0], type(replies[1])) == (b"1", ResponseError)
+            with pytest.raises(ResponseError):
+                await pipeline.hgetall("k1").execute()
+        assert len(await connections(redis)) == 1
+
+
 async def test_a_script_that_redis_does_not_know_is_loaded(settings: BaseSettings) -> None:
     """A refusal reaches the one who knows what to do about it, in this case the library."""
     async with at_work(settings) as batching:
