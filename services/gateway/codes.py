@@ -15,6 +15,7 @@ CODES: dict[int, tuple[str, ...]] = {
         "not_a_form",
         "task_id_missing",
         "text_missing",
+        "too_many_task_ids",
         "unknown_field",
         "unknown_format",
         "unsupported_language",
@@ -23,7 +24,7 @@ CODES: dict[int, tuple[str, ...]] = {
     403: ("key_unknown", "bad_link"),
     404: ("no_such_task", "no_such_path"),
     405: ("method_not_allowed",),
-    408: ("upload_stalled",),
+    408: ("upload_stalled", "head_timeout"),
     409: (
         "task_not_finished",
         "idempotency_conflict",
@@ -34,6 +35,7 @@ CODES: dict[int, tuple[str, ...]] = {
     ),
     410: ("task_expired",),
     413: ("too_large", "text_too_long", "too_long"),
+    414: ("address_too_long",),
     415: ("unsupported_media",),
     422: (
         "unsupported_pair",
@@ -44,8 +46,9 @@ CODES: dict[int, tuple[str, ...]] = {
         "unreadable_media",
         "unsupported_language",
     ),
-    429: ("rate_limited",),
+    429: ("rate_limited", "quota_exceeded", "too_many_tasks"),
+    431: ("headers_too_large",),
     500: ("internal",),
-    503: ("unavailable", "hub_disconnected", "storage_unavailable"),
+    503: ("unavailable", "hub_disconnected", "overloaded", "storage_unavailable"),
 }
 """The first of each status is the one that its example shows."""

@@ -148,7 +148,7 @@ def _complete_parameter(parameter: Json) -> None:
             schema |= choice
     if parameter["name"] in PARAMETERS:
         extra = PARAMETERS[parameter["name"]]
-        parameter["example"] = extra.example
+        parameter["example"] = [extra.example] if schema.get("type") == "array" else extra.example
         schema |= extra.schema
         if extra.required:
             parameter["required"] = True

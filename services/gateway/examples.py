@@ -58,13 +58,14 @@ class Parameter(msgspec.Struct, frozen=True):
 PARAMETERS = {
     "task_id": Parameter(TASK_ID, required=True),
     "Last-Event-ID": Parameter("7-0"),
+    "last_event_id": Parameter("7-0"),
     "Idempotency-Key": Parameter("2f1c6b0e-8d53-4f8e-9a51-b7b7f2a9c1de", {"pattern": "^[!-~]{1,255}$"}),
     "If-None-Match": Parameter('"5d41402abc4b2a76b9719d911017c592"'),
     "format": Parameter("srt"),
     "limit": Parameter(50),
     "state": Parameter(State.COMPLETED),
     "cursor": Parameter("1773307800000", {"pattern": "^[0-9]{0,16}$"}),
-    "translated": Parameter(True),
+    "translated": Parameter("true"),
 }
 
 

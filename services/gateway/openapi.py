@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import cast
 
 from litestar import Router
 from litestar.openapi.config import OpenAPIConfig
@@ -28,28 +27,22 @@ _DESCRIPTIONS = {
 }
 
 
-_BOOLEAN = "^ *([Tt][Rr][Uu][Ee]|1|[Oo][Nn]|[Yy][Ee][Ss]|[Ff][Aa][Ll][Ss][Ee]|0|[Oo][Ff][Ff]|[Nn][Oo])? *$"
+BOOLEAN = "^ *([Tt][Rr][Uu][Ee]|1|[Oo][Nn]|[Yy][Ee][Ss]|[Ff][Aa][Ll][Ss][Ee]|0|[Oo][Ff][Ff]|[Nn][Oo])? *$"
 """Everything in a form is text, and clients have their own ways to say yes. Empty is the default."""
 
 
-def _text(description: str) -> Schema:
-    return Schema(type=OpenAPIType.STRING, description=description)
+def _text(description: str, *examples: str) -> Schema:
+    return Schema(type=OpenAPIType.STRING, description=description, examples=list(examples) or None)
 
 
 def _flag(description: str, *, default: bool = False) -> Schema:
-    words = Schema(type=OpenAPIType.STRING, pattern=_BOOLEAN)
+    words = Schema(type=OpenAPIType.STRING, pattern=BOOLEAN)
     return Schema(any_of=[Schema(type=OpenAPIType.BOOLEAN), words], description=description, default=default)
-
-
-def _of_format(name: str, description: str, example: str) -> Schema:
-    """Text of a format that OpenAPI has no name for."""
-    kind = cast("OpenAPIFormat", name)
-    return Schema(type=OpenAPIType.STRING, format=kind, description=description, examples=[example])
 
 
 def _labels(description: str, example: str) -> Schema:
     text = f"{description}, separated by commas: at most {MOST_LABELS} of up to {MOST_LABEL_CHARACTERS} characters."
-    return _of_format("comma-separated", text, example)
+    return _text(text, example)
 
 
 def _hint(description: str) -> Schema:
@@ -66,11 +59,9 @@ RESULT_TYPES = {
 """Content types of a result by its format. (To `text/…`, Litestar adds the charset.)"""
 
 _FIELDS = {
-    "language": _of_format(
-        "spoken-language", "Language of the input: a code, a tag or a name; `auto` detects it.", "en-US"
-    ),
+    "language": _text("Language of the input: a code, a tag or a name; `auto` detects it.", "en-US"),
     "include_translation": _flag("Translate the text."),
-    "target_language": _of_format("language", "What to translate to: a code, a tag or a name.", "pt-BR"),
+    "target_language": _text("What to translate to: a code, a tag or a name.", "pt-BR"),
     "include_insights": _flag("Gather key phrases, questions, action items and sentiment."),
     "topics": _labels("Labels for classification", "business, health"),
     "entity_labels": _labels("Labels for named entities", "person, organization"),
@@ -106,7 +97,7 @@ _TEXT_FORM = Schema(
     required=["text"],
     additional_properties=False,
     properties={
-        "text": _of_format("prose", "The text, as a field or as a file; UTF-8.", "Good morning, Emma. How are you?"),
+        "text": _text("The text, as a field or as a file; UTF-8.", "Good morning, Emma. How are you?"),
         **_FIELDS,
     },
 )

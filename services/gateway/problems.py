@@ -129,4 +129,17 @@ def _framework(error: HTTPException) -> Problem:
         case HTTPStatus.METHOD_NOT_ALLOWED:
             return Problem(405, "method_not_allowed", "This path does not take this method.", headers=headers)
         case status:
-            return Problem(status, "bad_request", "The request is not as it should be. /schema describes it.")
+            name = _parameter(error)
+            subject = f"The parameter '{name}'" if name else "The request"
+            return Problem(
+                status, "bad_request", f"{subject} is not as it should be. /schema describes it.", field=name
+            )
+
+
+def _parameter(error: HTTPException) -> str | None:
+    """The name of the parameter that the framework finds at fault."""
+    match error.extra:
+        case [{"key": str(name)}, *_]:
+            return name
+        case _:
+            return None

@@ -9,7 +9,7 @@ from litestar.params import FromPath, HeaderParameter, QueryParameter
 from services.gateway.access import CallerInjected
 from services.gateway.downloads import attachment, etag, is_known, stem_of
 from services.gateway.forms import FALSE, TRUE
-from services.gateway.openapi import RESULT_TYPES, ResultOperation, refusals
+from services.gateway.openapi import BOOLEAN, RESULT_TYPES, ResultOperation, refusals
 from services.gateway.problems import RETRY_SECONDS, Problem
 from services.gateway.runtime import Injected
 from services.gateway.tasks import find
@@ -32,7 +32,7 @@ Translated = Annotated[
     str,
     QueryParameter(
         description="Take the translation in place of what was said. `json` holds both in any case.",
-        schema_extra={"type": "boolean", "default": False},
+        schema_extra={"pattern": BOOLEAN},
     ),
 ]
 IfNoneMatch = Annotated[

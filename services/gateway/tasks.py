@@ -113,14 +113,19 @@ async def task_list(
     caller: CallerInjected,
     limit: Annotated[int, QueryParameter(ge=1, le=200, description="How many at most.")] = 50,
     cursor: Annotated[str, QueryParameter(description="`next_cursor` of the page before.")] = "",
-    task_state: Annotated[State | None, QueryParameter(name="state", description="Only tasks in this state.")] = None,
+    state_name: Annotated[
+        str,
+        QueryParameter(name="state", description="Only tasks in this state.", schema_extra={"enum": [*State, ""]}),
+    ] = "",
 ) -> TaskPage:
     """A page of the list. Tasks that come and expire meanwhile make no other come twice or be left out. With `state` a
     page may hold fewer tasks than `limit` although more follow: `next_cursor` tells."""
     if cursor and not _CURSOR.fullmatch(cursor):
         raise Problem(400, "bad_cursor", "This is no cursor. Take `next_cursor` of the page before as it is.")
     after = int(cursor) if cursor else None
-    page = await answered(tasks.newest(runtime.redis, caller.owner, count=limit, cursor=after, state=task_state))
+    page = await answered(
+        tasks.newest(runtime.redis, caller.owner, count=limit, cursor=after, state=_state(state_name))
+    )
     return TaskPage(
         tasks=[await _shown(runtime, task, caller) for task in page.tasks],
         next_cursor=None if page.cursor is None else str(page.cursor),
@@ -151,6 +156,17 @@ async def cancel_task(task_id: FromPath[str], runtime: Injected, caller: CallerI
     if task.state is not State.CANCELLED:
         raise Problem(409, "task_finished", f"This task has ended already: {task.state}. There is nothing to cancel.")
     return Submitted(task_id, task.state, await links_of(runtime, task_id, caller))
+
+
+def _state(name: str) -> State | None:
+    """The state that is asked for. (An optional enum would take `null` for none.)"""
+    if not name:
+        return None
+    try:
+        return State(name)
+    except ValueError as error:
+        detail = f"There is no state '{name[:20]}'. Choose one of: {', '.join(State)}."
+        raise Problem(400, "bad_field", detail, field="state", offered=tuple(State)) from error
 
 
 async def _end(runtime: Runtime, task: tasks.Task) -> None:

@@ -112,10 +112,19 @@ async def test_places_are_distinct_though_the_clock_stands_still(redis: Redis) -
 
 
 @pytest.mark.parametrize(
-    "query", [{"limit": "0"}, {"limit": "201"}, {"limit": "x"}, {"cursor": "x"}, {"cursor": "9" * 17}, {"state": "bad"}]
+    "query",
+    [
+        {"limit": "0"},
+        {"limit": "201"},
+        {"limit": "x"},
+        {"cursor": "x"},
+        {"cursor": "9" * 17},
+        {"state": "bad"},
+        {"state": "null"},
+    ],
 )
 async def test_what_cannot_be_asked_for_is_refused(client: httpx.AsyncClient, query: dict[str, str]) -> None:
     """A page size out of bounds, a cursor that is none and a state that there is not are the client's mistakes."""
     answer = await client.get("/audio/tasks", params=query)
     assert answer.status_code == 400
-    assert answer.json()["code"] in {"bad_request", "bad_cursor"}
+    assert answer.json()["code"] in {"bad_request", "bad_cursor", "bad_field"}
