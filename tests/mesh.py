@@ -80,9 +80,11 @@ def gateway_process(
         process.wait()
 
 
-async def submit(redis: Redis, task_id: str, *, translation: bool = False, insights: bool = False) -> None:
+async def submit(
+    redis: Redis, task_id: str, *, translation: bool = False, insights: bool = False, limits: Limits = LIMITS
+) -> None:
     """A task with a recording that no fake stage looks at."""
-    await Scripts(redis, LIMITS).submit(
+    await Scripts(redis, limits).submit(
         Submission(
             task_id=task_id,
             route=route_of(audio=True, translation=translation, insights=insights),

@@ -12,7 +12,7 @@ from tests.fakes.stages import STAGES, FakeEngine, nothing
 from tests.mesh import submit, until_ended, working
 
 
-async def test_a_restart_in_the_middle_of_a_task_loses_nothing(durable_server: RedisServer, tmp_path: Path) -> None:
+async def test_r05_restart_in_the_middle_of_a_task_loses_nothing(durable_server: RedisServer, tmp_path: Path) -> None:
     """No worker needs a restart: the attempt at work goes on, each step is published once, and new tasks are taken."""
     settings = BaseSettings(redis_url=durable_server.url, blob_url=f"file://{tmp_path}/blobs")
     speaking, away = threading.Event(), threading.Event()

@@ -124,7 +124,7 @@ async def test_stages_overlap_but_events_keep_their_order(redis: Redis, settings
     assert [event.progress for event in log] == sorted(event.progress for event in log)
 
 
-async def test_a_killed_worker_is_continued_behind_its_last_record(
+async def test_r06_killed_worker_is_continued_behind_its_last_record(
     redis: Redis, settings: BaseSettings, tmp_path: Path
 ) -> None:
     """The next attempt starts at record k+1, in another process, within the lease; no event is repeated."""
@@ -197,7 +197,7 @@ async def test_an_input_that_kills_its_workers_fails(redis: Redis, settings: Bas
     assert (failure.code, failure.stage) == ("attempts_exhausted", StageName.ASR)
 
 
-async def test_a_worker_that_is_told_to_stop_hands_its_job_back(
+async def test_r07_worker_that_is_told_to_stop_hands_its_job_back(
     redis: Redis, settings: BaseSettings, tmp_path: Path
 ) -> None:
     """SIGTERM in the middle of a job ends the process with 0; the job goes on elsewhere and no attempt is counted."""

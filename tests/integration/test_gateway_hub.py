@@ -149,7 +149,7 @@ async def test_killing_the_connection_loses_nothing(hub: Hub, redis: Redis) -> N
     assert numbers.result() == list(range(1, 202))
 
 
-async def test_any_number_of_streams_costs_one_connection(hub: Hub, redis: Redis) -> None:
+async def test_r15_any_number_of_streams_costs_one_connection(hub: Hub, redis: Redis) -> None:
     """Two hundred streams of a hundred tasks are fed by one connection with a subscription per task."""
     tasks = [await LiveTask(redis).create() for _ in range(100)]
     cursors = [hub.open(task.task_id, after=0) for task in tasks for _ in range(2)]
@@ -203,7 +203,7 @@ async def test_a_task_that_ended_earlier_than_a_client_remembers_ends_its_stream
     assert await numbers_to_the_end(hub.open(task.task_id, after=40)) == [2]
 
 
-async def test_a_deaf_connection_is_replaced(hub: Hub, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_r14_deaf_connection_is_replaced(hub: Hub, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection that neither works nor fails is noticed by its silence."""
     monkeypatch.setattr(hub_module, "PING_SECONDS", 0.05)
     monkeypatch.setattr(hub_module, "DEAF_SECONDS", 0.2)

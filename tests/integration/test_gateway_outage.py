@@ -22,7 +22,7 @@ def gateway_settings(durable_server: RedisServer, tmp_path: Path) -> Settings:
     )
 
 
-async def test_an_open_stream_outlives_a_restart_of_redis(
+async def test_r05_open_stream_outlives_a_restart_of_redis(
     gateway_settings: Settings, durable_server: RedisServer
 ) -> None:
     """It is kept open meanwhile, and then goes on without a gap."""

@@ -91,7 +91,7 @@ async def test_waiting_for_the_stage_before_does_not_count(
             assert (await until_ended(redis, "t"))[-1].step is Step.COMPLETED
 
 
-async def test_an_unreadable_job_does_not_stop_the_worker(redis: Redis, settings: BaseSettings) -> None:
+async def test_r11_unreadable_job_does_not_stop_the_worker(redis: Redis, settings: BaseSettings) -> None:
     """Whatever somebody has put into the queue, the jobs beside it are done."""
     name = keys.queue(StageName.ASR)
     await redis.set(keys.JOB_PREFIX + "alien:asr", b"?", px=60_000)
@@ -112,7 +112,7 @@ async def test_an_unreadable_job_does_not_stop_the_worker(redis: Redis, settings
     ],
     ids=["out of memory", "no replica", "read-only"],
 )
-async def test_a_redis_that_refuses_to_write_is_waited_for(
+async def test_r17_redis_that_refuses_to_write_is_waited_for(
     durable_server: RedisServer, tmp_path: Path, bad: Sequence[str], good: Sequence[str]
 ) -> None:
     """The task at work and the one that waits both end well once it takes writes again; no worker ends."""

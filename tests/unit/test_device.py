@@ -24,7 +24,7 @@ async def test_turns_come_in_order(device: Device) -> None:
     assert done == list(range(20))
 
 
-async def test_the_device_is_free_when_the_work_has_really_ended(device: Device) -> None:
+async def test_r08_device_is_free_when_the_work_has_really_ended(device: Device) -> None:
     """A computation whose caller has left keeps the next one waiting; both are never at work together."""
     begun, finish = threading.Event(), threading.Event()
 
