@@ -37,6 +37,12 @@ def test_a_long_sentence_is_cut_behind_a_comma_at_the_time_of_its_words() -> Non
     ]
 
 
+def test_a_slow_sentence_is_cut_so_that_its_end_is_seen() -> None:
+    """A cue of seven seconds that is gone while somebody still speaks would leave the rest without text."""
+    cues = make_cues([spoken("one two three four five six", 0.0, 12.0)], duration=20)
+    assert shown(cues) == [(0, 6000, "one two three"), (6000, 12000, "four five six")]
+
+
 def test_without_words_the_time_is_shared_out_by_characters() -> None:
     """A translation has no times of its own."""
     text = "a" * 20 + " " + "b" * 40 + " " + "c" * 38
