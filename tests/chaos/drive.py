@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--tasks", type=int, default=300, help="tasks and calls for each seed")
-    parser.add_argument("--rounds", type=int, default=5, help="for each seed, how often each misfortune happens")
+    parser.add_argument("--rounds", type=int, default=4, help="for each seed, how often each misfortune happens")
     parser.add_argument("--per-stage", type=int, default=4, help="workers of each stage")
     logs.configure(BaseSettings(log_level="error"), service="chaos")
     sys.exit(not asyncio.run(drive(**vars(parser.parse_args()))))

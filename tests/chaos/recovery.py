@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
 
-from shared import logs
+from shared import keys, logs
 from shared.messages import StageName
 from shared.redis import Redis, connected
 from shared.settings import BaseSettings
@@ -35,40 +35,45 @@ _ENVIRON = {
 
 
 class Ward:
-    """Workers that have one task each in hand, all of which go on for ever."""
+    """`AT_ONCE` workers that have one task each in hand, which goes on for ever, and as many with nothing to do."""
 
     def __init__(self, redis: Redis, settings: BaseSettings) -> None:
         self.recoveries = Recoveries(redis)
+        self._redis = redis
         self._settings = settings
         self._processes = ExitStack()
         self._workers: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
-        for _ in range(AT_ONCE):
-            self._hire()
+        self._hire(2 * AT_ONCE)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._processes.close()
 
-    async def lose_all(self) -> None:
-        """Kill each worker, at different times after it has renewed its lease; returns when others have taken over."""
-        await wait_until(self._all_at_work, description="each worker has a task in hand", seconds=60)
+    async def lose_half(self) -> None:
+        """Kill each worker that has a task in hand, at different times after it has renewed its lease; returns when the
+        others have taken over, and as many new ones are on their way."""
+        await wait_until(self._complete, description="all workers are there, half of them at work", seconds=120)
         async with asyncio.TaskGroup() as group:
             for worker in self._workers[:]:
-                jobs = await self.recoveries.in_hand(worker.pid)
-                worker.kill()
-                group.create_task(self.recoveries.follow(jobs))
-                self._workers.remove(worker)
-                self._hire()
-                await asyncio.sleep(random.uniform(0.0, 1.0))
+                if jobs := await self.recoveries.in_hand(worker.pid):
+                    worker.kill()
+                    self._workers.remove(worker)
+                    group.create_task(self.recoveries.follow(jobs))
+                    await asyncio.sleep(random.uniform(0.0, 1.0))
+        self._hire(AT_ONCE)
 
-    async def _all_at_work(self) -> bool:
-        return all([await self.recoveries.in_hand(worker.pid) for worker in self._workers])
+    async def _complete(self) -> bool:
+        there = await self._redis.zrange(keys.WORKERS, 0, -1)
+        ready = [worker for worker in self._workers if any(f"-{worker.pid}-".encode() in name for name in there)]
+        at_work = [worker for worker in ready if await self.recoveries.in_hand(worker.pid)]
+        return len(ready) == 2 * AT_ONCE and len(at_work) == AT_ONCE
 
-    def _hire(self) -> None:
-        process = self._processes.enter_context(worker_process(StageName.ASR, self._settings, _ENVIRON))
-        self._workers.append(process)
+    def _hire(self, count: int) -> None:
+        for _ in range(count):
+            process = self._processes.enter_context(worker_process(StageName.ASR, self._settings, _ENVIRON))
+            self._workers.append(process)
 
 
 async def measure(kills: int) -> list[float]:
@@ -83,7 +88,7 @@ async def measure(kills: int) -> list[float]:
                     await submit(redis, f"t{number}")
                 with Ward(redis, settings) as ward:
                     while len(ward.recoveries.seconds) < kills:
-                        await ward.lose_all()
+                        await ward.lose_half()
         finally:
             server.stop()
     return ward.recoveries.seconds
