@@ -14,7 +14,11 @@ from shared.settings import BaseSettings
 from tests.chaos.ordeal import Row, mesh_in_peace
 
 _HEAD = "seed  tasks  struck  attempts  by id  by fence  resumed  recovery  seconds  verdict"
-_NOTE = "by id, by fence: what was refused because it was there already, and who because another had taken over"
+_NOTE = """
+by id     records that were refused because they were there already
+by fence  attempts that were refused because another had taken over
+resumed   streams that were opened again behind the last event that their clients had had
+recovery  the longest time for which the work of a killed worker lay, while Redis could be reached"""
 
 
 def _line(row: Row) -> str:

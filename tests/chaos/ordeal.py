@@ -88,7 +88,7 @@ class Ordeal:
         """`tasks` users come while `MISFORTUNES * rounds` misfortunes happen, all chosen by `seed`."""
         start, fate = time.monotonic(), random.Random(seed)
         before, resumed = self._counted(), self._parts.door.marked
-        recoveries = Recoveries(self._redis)
+        recoveries = Recoveries(self._redis, self._parts.cable.clock)
         misfortunes = Misfortunes(self._parts.fleet, self._parts.server, self._parts.cable, recoveries, fate)
         async with asyncio.TaskGroup() as group:
             group.create_task(misfortunes.strike(rounds), name="misfortunes")

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, cast
 
 from shared import keys
@@ -23,9 +23,11 @@ class Job(NamedTuple):
 class Recoveries:
     """`seconds` has one entry for each job that was in the hands of somebody who died."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` may stand while Redis is away."""
         self.seconds: list[float] = []
         self._redis = redis
+        self._clock = clock
 
     async def in_hand(self, pid: int) -> Sequence[Job]:
         """What the worker with this process id is at."""
@@ -33,7 +35,7 @@ class Recoveries:
 
     async def follow(self, jobs: Sequence[Job]) -> None:
         """Returns once somebody else is at each of these jobs, or there is nothing left to do."""
-        start = time.monotonic()
+        start = self._clock()
         await asyncio.gather(*(self._follow(job, start) for job in jobs))
 
     async def _follow(self, job: Job, start: float) -> None:
@@ -41,7 +43,7 @@ class Recoveries:
             if job not in await persist(lambda: self._jobs_of(job.task_id)):
                 break
             await asyncio.sleep(_LOOK_SECONDS)
-        self.seconds.append(time.monotonic() - start)
+        self.seconds.append(self._clock() - start)
 
     async def _jobs(self) -> list[Job]:
         names = await self._redis.zrange(keys.WATCH, 0, -1)

@@ -1,6 +1,7 @@
 """A relay for TCP connections, between services and what they depend on: it can be cut, and it can fall silent."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 
@@ -17,22 +18,42 @@ class Relay:
         self._writers: set[asyncio.StreamWriter] = set()
         self._connections: set[asyncio.Task[None]] = set()
         self._open = True
+        self._one_at_a_time = asyncio.Lock()
+        self._disturbed_since: float | None = None
+        self._disturbed_seconds = 0.0
         self._flowing = asyncio.Event()
         self._flowing.set()
 
     async def cut(self, seconds: float) -> None:
         """All connections break, and new ones are refused, for so long."""
-        self._open = False
-        self.drop()
-        await asyncio.sleep(seconds)
-        self._open = True
+        async with self._disturbed():
+            self._open = False
+            self.drop()
+            await asyncio.sleep(seconds)
+            self._open = True
 
     async def fall_silent(self, seconds: float) -> None:
         """Connections stay, and nothing passes for so long. What was sent meanwhile arrives late, even from somebody
         who waits for it no longer."""
-        self._flowing.clear()
-        await asyncio.sleep(seconds)
-        self._flowing.set()
+        async with self._disturbed():
+            self._flowing.clear()
+            await asyncio.sleep(seconds)
+            self._flowing.set()
+
+    def clock(self) -> float:
+        """Seconds, as of a clock that stands while nothing passes."""
+        return (self._disturbed_since or time.monotonic()) - self._disturbed_seconds
+
+    @asynccontextmanager
+    async def _disturbed(self) -> AsyncGenerator[None]:
+        """One disturbance at a time; another one follows."""
+        async with self._one_at_a_time:
+            self._disturbed_since = start = time.monotonic()
+            try:
+                yield
+            finally:
+                self._disturbed_since = None
+                self._disturbed_seconds += time.monotonic() - start
 
     def drop(self) -> None:
         """Break all connections."""
