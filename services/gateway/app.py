@@ -1,7 +1,6 @@
 """The gateway's application and its process."""
 
 import asyncio
-import gc
 import os
 import signal
 import socket
@@ -21,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from services.gateway import capabilities, health, results, streams, tasks
 from services.gateway.access import caller_of
 from services.gateway.cors import cors_config, origins_of, vary
+from services.gateway.garbage import spare_the_old
 from services.gateway.limits import raise_file_limit
 from services.gateway.methods import options_for
 from services.gateway.openapi import schema_config
@@ -134,8 +134,7 @@ def main() -> None:
     except SettingsError as error:
         sys.stderr.write(f"{error.message}\n")
         raise SystemExit(2) from error
-    gc.collect()
-    gc.freeze()  # a collection that goes through all that was imported holds up every stream for 40 ms
+    spare_the_old()
     server.run()
 
 

@@ -13,6 +13,7 @@ from redis.asyncio import ConnectionPool
 from services.gateway.access import Access
 from services.gateway.batch import Batching
 from services.gateway.fleet import Fleet
+from services.gateway.garbage import collect_the_old
 from services.gateway.hub import Hub
 from services.gateway.intake import Intake
 from services.gateway.polling import Polling
@@ -93,6 +94,7 @@ async def running(runtime: Runtime) -> AsyncGenerator[None]:
                 group.create_task(runtime.fitness.watch(), name="fitness"),
                 group.create_task(_keep_house(runtime.janitor), name="janitor"),
                 group.create_task(runtime.spool.keep_clean(), name="spool"),
+                group.create_task(collect_the_old(), name="garbage"),
             )
             try:
                 yield
