@@ -58,7 +58,10 @@ class RedisServer:
         self._process = subprocess.Popen([binary, *self._arguments], stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 10
         while not self._answers():
-            assert time.monotonic() < deadline, "redis-server did not start"
+            if time.monotonic() > deadline or self._process.poll() is not None:
+                self._process.kill()
+                self._process.wait()
+                pytest.fail("redis-server did not start")
             time.sleep(0.01)
 
     def stop(self) -> None:

@@ -1,6 +1,7 @@
 """Where Redis is and how to get in, tried by every part of the mesh that connects to it."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import Any, Self, cast
@@ -174,15 +175,23 @@ def _folder(parent: Path, name: str) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("module", ["services.gateway.app", "tests.fakes.worker asr", "deploy.local.cli doctor"])
-def test_r18_cluster_is_refused_with_one_line(module: str, tmp_path: Path) -> None:
-    """Within five seconds, by what to do instead."""
-    server = RedisServer(tmp_path, port=free_port(), options=("--cluster-enabled", "yes"))
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[RedisServer]:
+    """A server of a cluster, which is also listened to at its port + 10,000."""
+    while (port := free_port()) > 55_000:
+        pass
+    server = RedisServer(tmp_path, port=port, options=("--cluster-enabled", "yes"))
     server.start()
-    environ = {**environ_of(BaseSettings(redis_url=server.url)), "SPOOL_DIR": f"{tmp_path}/spool", "PORT": "0"}
+    yield server
+    server.stop()
+
+
+@pytest.mark.parametrize("module", ["services.gateway.app", "tests.fakes.worker asr", "deploy.local.cli doctor"])
+def test_r18_cluster_is_refused_with_one_line(module: str, cluster: RedisServer, tmp_path: Path) -> None:
+    """Within five seconds, by what to do instead."""
+    environ = {**environ_of(BaseSettings(redis_url=cluster.url)), "SPOOL_DIR": f"{tmp_path}/spool", "PORT": "0"}
     process = _run(module, environ)
     said, complaint = process.communicate(timeout=20)
-    server.stop()
     assert process.returncode != 0
     (line,) = [line for line in (said + complaint).splitlines() if "Redis Cluster" in line]
     assert "name a single server, or Sentinels" in line
@@ -194,12 +203,9 @@ def _run(module: str, environ: dict[str, str]) -> "Popen[str]":
     return Popen(command, cwd=ROOT, env={"PATH": "/usr/bin:/bin", **environ}, stdout=PIPE, stderr=PIPE, text=True)
 
 
-async def test_r18_cluster_that_is_met_later_is_named(tmp_path: Path) -> None:
+async def test_r18_cluster_that_is_met_later_is_named(cluster: RedisServer) -> None:
     """Whoever has not asked at the start hears it from the first command."""
-    server = RedisServer(tmp_path, port=free_port(), options=("--cluster-enabled", "yes"))
-    server.start()
-    pool = open_pool(BaseSettings(redis_url=server.url), name="test")
+    pool = open_pool(BaseSettings(redis_url=cluster.url), name="test")
     with pytest.raises(SettingsError, match="Redis Cluster, which is not supported: name a single server"):
         await client(pool).get(StageName.ASR)
     await pool.aclose()
-    server.stop()
