@@ -6,6 +6,7 @@ that answers bytes; the library's own annotations leave most of them open.
 
 import asyncio
 import builtins
+import math
 import re
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -16,7 +17,7 @@ import hiredis
 import structlog
 from arq.connections import ArqRedis
 from redis.asyncio import ConnectionPool
-from redis.asyncio.connection import DefaultParser
+from redis.asyncio.connection import AbstractConnection, DefaultParser
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError, ResponseError, TimeoutError
@@ -151,6 +152,14 @@ class _Parser(DefaultParser):  # pyright: ignore[reportGeneralTypeIssues, report
         return bool(waiting) or stream.at_eof() or stream.exception() is not None
 
 
+async def _greet(connection: AbstractConnection) -> None:
+    """Sends what a new connection begins with, and asks for the server's health only afterwards. The library asks after
+    the first word, and connects anew, from within itself, when no answer comes: to a peer that takes connections and
+    drops them, a proxy whose server has gone for instance, it would do so until the stack overflows."""
+    connection.next_health_check = math.inf
+    await connection.on_connect()
+
+
 def open_pool(settings: BaseSettings, *, name: str) -> ConnectionPool:
     """A pool from the settings, not connected yet. Raises `SettingsError` for an address that cannot be."""
     options: dict[str, Any] = {
@@ -160,6 +169,7 @@ def open_pool(settings: BaseSettings, *, name: str) -> ConnectionPool:
         "socket_keepalive": True,
         "socket_keepalive_options": _NOTICE_DEATH,
         "health_check_interval": 15,
+        "redis_connect_func": _greet,
         "retry": Retry(ExponentialBackoff(cap=0.2, base=0.02), 3),
         "retry_on_error": [ConnectionError, TimeoutError],
     }

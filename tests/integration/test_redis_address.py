@@ -1,5 +1,6 @@
 """Where Redis is and how to get in, tried by every part of the mesh that connects to it."""
 
+import asyncio
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from shared.errors import SettingsError
 from shared.messages import StageName
-from shared.redis import client, connected, open_pool
+from shared.redis import AWAY, client, connected, open_pool
 from shared.settings import BaseSettings
 from tests.conftest import RedisServer, free_port, wait_until
 from tests.fakes.gateway import until_ready
@@ -209,3 +210,17 @@ async def test_r18_cluster_that_is_met_later_is_named(cluster: RedisServer) -> N
     with pytest.raises(SettingsError, match="Redis Cluster, which is not supported: name a single server"):
         await client(pool).get(StageName.ASR)
     await pool.aclose()
+
+
+async def test_a_peer_that_takes_connections_and_drops_them_is_away() -> None:
+    """A proxy whose server has gone is one more Redis that is away, for which the mesh waits."""
+
+    async def drop(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.close()
+
+    async with await asyncio.start_server(drop, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with connected(BaseSettings(redis_url=f"redis://127.0.0.1:{port}"), name="test") as redis:
+            with pytest.raises(AWAY):
+                await redis.ping()
