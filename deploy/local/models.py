@@ -5,7 +5,8 @@ from pathlib import Path
 
 from deploy.local.terminal import tell
 from shared.manifest import MODELS, PACK
-from shared.models import Presence, listing, pull, verify
+from shared.models import Presence, listing, verify
+from shared.pull import pull
 
 
 def pull_models(folder: Path, names: Sequence[str]) -> int:
@@ -18,7 +19,7 @@ def list_models(folder: Path) -> int:
     """Print each model and where it stands."""
     for listed in listing(folder):
         model = listed.model
-        print(f"{model.name:24} {model.stage:10} {listed.presence:10} {model.licence:12} {model.purpose}")
+        print(f"{model.name:24} {model.stage or '':10} {listed.presence:10} {model.licence:12} {model.purpose}")
     return 0
 
 

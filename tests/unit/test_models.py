@@ -6,11 +6,13 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from shared import models
+from shared import pull as pulling
 from shared.errors import MeshError, ModelMissing
-from shared.manifest import Model, ModelFile, Package
+from shared.manifest import Hub, Model, ModelFile, Package
 from shared.messages import StageName
 
 PARTS = (b"first half, ", b"second half")
@@ -73,7 +75,7 @@ def models_dir(tmp_path: Path) -> Path:
 
 def pull(models_dir: Path, manifest: Mapping[str, Model]) -> list[str]:
     said: list[str] = []
-    models.pull(models_dir, ["tiny"], report=said.append, models=manifest)
+    pulling.pull(models_dir, ["tiny"], report=said.append, models=manifest)
     return said
 
 
@@ -168,7 +170,7 @@ def test_locate_says_what_to_do(wheels: tuple[Package, Package], models_dir: Pat
 def test_an_unknown_model_is_refused_by_name(models_dir: Path) -> None:
     """A name that the manifest does not know is answered with those that it knows."""
     with pytest.raises(MeshError, match="'whisper-huge'; there are whisper-base"):
-        models.pull(models_dir, ["whisper-huge"], report=print)
+        pulling.pull(models_dir, ["whisper-huge"], report=print)
 
 
 def test_the_listing_tells_ready_from_incomplete_and_missing(wheels: tuple[Package, Package], models_dir: Path) -> None:
@@ -186,7 +188,7 @@ def test_a_folder_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     """A models folder that is in fact a file gives a clear error and no traceback of the operating system."""
     (tmp_path / "file").write_text("")
     with pytest.raises(MeshError, match="cannot be used") as caught:
-        models.pull(tmp_path / "file", ["whisper-base"], report=print)
+        pulling.pull(tmp_path / "file", ["whisper-base"], report=print)
     assert caught.value.code == "models_dir_unusable"
 
 
@@ -196,3 +198,64 @@ def test_the_pack_is_what_the_embedded_engines_need() -> None:
     for model in models.MODELS.values():
         assert model.distribution or (model.packages and model.files)
         assert all(file.members for file in model.files)
+
+
+def with_receipt(models_dir: Path, *, revision: str = "0123abc" + "0" * 33) -> Path:
+    """The folder of a hub's model with one file, as a pull leaves it."""
+    folder = models_dir / "owner--tiny"
+    folder.mkdir(parents=True)
+    (folder / "weights").write_bytes(PARTS[0])
+    model = Model(
+        name="owner/tiny",
+        purpose="tests",
+        stage=None,
+        licence="MIT",
+        default=False,
+        hub=Hub(repo="owner/tiny", revision=revision),
+        files=(ModelFile(path="weights", size=len(PARTS[0]), sha256=sha256(PARTS[0])),),
+    )
+    (folder / models.RECEIPT).write_bytes(msgspec.json.encode(model))
+    return folder
+
+
+def test_a_setting_names_a_folder_or_a_model_of_the_manifest_or_of_a_hub(models_dir: Path) -> None:
+    """One spelling for all stages; what is not there is told with the command that brings it, and by which variable."""
+    folder = with_receipt(models_dir)
+    assert models.find(models_dir, str(folder), variable="X_MODEL") == folder
+    assert models.find(models_dir, "owner/tiny", variable="X_MODEL") == folder
+    assert models.find(models_dir, "owner/tiny@0123abc", variable="X_MODEL") == folder
+    with pytest.raises(ModelMissing, match=r"in revision 0123abc0*, not 77: run `voxmesh models pull owner/tiny@77`"):
+        models.find(models_dir, "owner/tiny@77", variable="X_MODEL")
+    with pytest.raises(ModelMissing, match="run `voxmesh models pull owner/other`"):
+        models.find(models_dir, "owner/other", variable="X_MODEL")
+    with pytest.raises(ModelMissing, match="run `voxmesh models pull whisper-base`"):
+        models.find(models_dir, "whisper-base", variable="X_MODEL")
+    for nonsense in ("whisper-huge", "/no/such/folder", "../up", "a/b/c"):
+        with pytest.raises(ModelMissing, match=r"X_MODEL: .* is no folder"):
+            models.find(models_dir, nonsense, variable="X_MODEL")
+
+
+def test_a_model_of_a_hub_is_listed_and_checked_like_any_other(models_dir: Path) -> None:
+    """Its receipt is its manifest: sizes are compared at every start, contents when asked, or when nothing loads."""
+    folder = with_receipt(models_dir)
+    (line,) = models.listing(models_dir, models={})
+    assert (line.model.name, line.presence, line.size) == ("owner/tiny", "ready", len(PARTS[0]))
+    assert models.unloadable(models_dir, "owner/tiny", ValueError()) is None
+    (folder / "weights").write_bytes(PARTS[0].upper())
+    assert models.verify(models_dir, "owner/tiny") == ["weights has other contents"]
+    with pytest.raises(
+        ModelMissing, match=r"damaged \(weights has other contents\): run `voxmesh models pull owner/tiny`"
+    ):
+        raise models.unloadable(models_dir, "owner/tiny", ValueError()) or AssertionError
+    (folder / "weights").write_bytes(b"")
+    with pytest.raises(ModelMissing, match="incomplete"):
+        models.find(models_dir, "owner/tiny", variable="X_MODEL")
+
+
+def test_a_receipt_speaks_only_of_the_folder_that_it_lies_in(models_dir: Path) -> None:
+    """One that is damaged, or was copied elsewhere, makes no model known."""
+    folder = with_receipt(models_dir)
+    folder.rename(models_dir / "owner--other")
+    (models_dir / "a--b").mkdir()
+    (models_dir / "a--b" / models.RECEIPT).write_text("{")
+    assert list(models.known(models_dir, models={})) == []
