@@ -48,11 +48,12 @@ async def working(stage: Stage, engine: Engine, settings: BaseSettings, **change
 
 @contextmanager
 def worker_process(
-    stage: StageName, settings: BaseSettings, environ: Mapping[str, str]
+    stage: StageName, settings: BaseSettings, environ: Mapping[str, str], *, real: bool = False
 ) -> Generator[subprocess.Popen[bytes]]:
-    """A fake worker as a process of its own; it is killed at the end if it still runs."""
+    """A worker, fake unless it is to be `real`, as a process of its own; it is killed at the end if it still runs."""
+    module = [f"services.{stage.value}.worker"] if real else ["tests.fakes.worker", stage.value]
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.fakes.worker", stage.value],
+        [sys.executable, "-m", *module],
         cwd=ROOT,
         env={**os.environ, "REDIS_URL": settings.redis_url, "BLOB_URL": settings.blob_url, **environ},
     )

@@ -8,14 +8,12 @@ import asyncio
 import statistics
 import sys
 import time
-import wave
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import aiohttp
 import msgspec
-import numpy as np
 
 from services.asr import engine as asr_engine
 from services.asr.settings import Settings as AsrSettings
@@ -29,12 +27,11 @@ from services.nlp.stage import STAGE as NLP
 from services.translate import engine as translate_engine
 from services.translate.settings import Settings as TranslateSettings
 from services.translate.stage import STAGE as TRANSLATE
-from shared.audio import SAMPLE_RATE, decode
 from shared.messages import Options, Segment
 from shared.stage import Stage
 from tests.bench.stand import real_workers, standing
+from tests.fakes.recordings import speech, wav_of
 from tests.fakes.stage import FakeEmit, FakeWork
-from tests.mesh import ROOT
 
 RUNS = 5
 SECONDS = 60
@@ -107,21 +104,10 @@ async def meshed(url: str, recording: Path) -> Times:
     return Times(first=first - started, total=time.perf_counter() - started)
 
 
-def write_recording(path: Path) -> None:
-    """The sample, again and again, for a minute."""
-    samples = decode(ROOT / "deploy" / "local" / "sample.ogg").samples
-    whole = np.resize(samples, SECONDS * SAMPLE_RATE)
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE)
-        file.writeframes((whole * 32767).astype(np.int16).tobytes())
-
-
 async def main() -> None:
     with TemporaryDirectory() as folder:
         recording = Path(folder) / "recording.wav"
-        write_recording(recording)
+        recording.write_bytes(wav_of(speech(SECONDS)))
         async with standing(real_workers()) as stand:
             child = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "tests.bench.overhead", "direct", str(recording), stdin=-1, stdout=-1

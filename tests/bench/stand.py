@@ -29,6 +29,7 @@ class Stand(msgspec.Struct, frozen=True):
     redis: Redis
     settings: BaseSettings
     gateway: "subprocess.Popen[bytes]"
+    workers: "Mapping[StageName, subprocess.Popen[bytes]]"
 
 
 @asynccontextmanager
@@ -45,11 +46,12 @@ async def standing(
         own = {"REDIS_URL": server.url, "BLOB_URL": settings.blob_url, "LOG_LEVEL": "error"}
         environment = {**os.environ, **own, **(environ or {})}
         gateway = _start(["-m", "services.gateway.app"], {**environment, "PORT": str(port), "SPOOL_DIR": folder})
-        processes = [gateway, *(_start(command, environment) for command in workers.values())]
+        started = {stage: _start(command, environment) for stage, command in workers.items()}
+        processes = [gateway, *started.values()]
         try:
             async with connected(settings, name="bench") as redis:
                 await _until_ready(f"http://127.0.0.1:{port}", redis, set(workers))
-                yield Stand(f"http://127.0.0.1:{port}", redis, settings, gateway)
+                yield Stand(f"http://127.0.0.1:{port}", redis, settings, gateway, started)
         finally:
             for process in processes:
                 process.terminate()

@@ -2,9 +2,9 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -13,13 +13,14 @@ from shared.mesh import Mesh, Outcome
 from shared.messages import StageName
 from tests.bench.stand import short_wav
 
-PATIENCE_SECONDS = 120.0
+TEXT = "text"
+CALL = "call"
 SENTENCES = ["The first is short.", "The second is about the first.", "The third goes on.", "The fourth ends it."]
 _CONFLICT = 409
 
 
 class Kind(NamedTuple):
-    """A way to use the mesh: a recording or a text for a route, or a direct call of one stage."""
+    """A way to use the mesh: the recording of that name, or a text, for a route, or a direct call of one stage."""
 
     source: str
     translation: bool = False
@@ -27,14 +28,15 @@ class Kind(NamedTuple):
     stage: StageName | None = None
 
 
+SHORT = {"short": short_wav()}
 KINDS = [
     *(
         Kind(source, translation, insights)
-        for source in ("recording", "text")
+        for source in (*SHORT, TEXT)
         for translation in (False, True)
         for insights in (False, True)
     ),
-    *(Kind("call", stage=stage) for stage in (StageName.TRANSLATE, StageName.NLP)),
+    *(Kind(CALL, stage=stage) for stage in (StageName.TRANSLATE, StageName.NLP)),
 ]
 
 
@@ -56,9 +58,9 @@ class Seen(msgspec.Struct):
     error: str = ""
 
 
-def plans(count: int, fate: random.Random) -> list[Plan]:
+def plans(kinds: Sequence[Kind], count: int, fate: random.Random) -> list[Plan]:
     """Every kind as often as the others; every eighth task is cancelled, and every third client comes back."""
-    made = [_plan(KINDS[number % len(KINDS)], number, fate) for number in range(count)]
+    made = [_plan(kinds[number % len(kinds)], number, fate) for number in range(count)]
     fate.shuffle(made)
     return made
 
@@ -71,12 +73,16 @@ def _plan(kind: Kind, number: int, fate: random.Random) -> Plan:
 
 
 class Crowd:
-    """People at the gateway behind `client`, and services on the Redis of `mesh`."""
+    """People at the gateway behind `client`, and services on the Redis of `mesh`. They have these recordings, and do
+    not wait for longer than `patience_seconds`."""
 
-    def __init__(self, client: MeshClient, mesh: Mesh) -> None:
+    def __init__(
+        self, client: MeshClient, mesh: Mesh, recordings: Mapping[str, bytes], *, patience_seconds: float
+    ) -> None:
         self._client = client
         self._mesh = mesh
-        self._recording = short_wav()
+        self._recordings = recordings
+        self._patience_seconds = patience_seconds
 
     async def come(self, plans: Sequence[Plan], *, seconds: float) -> list[Seen]:
         """All of them come within so many seconds, evenly spread; returns when each has seen the end."""
@@ -89,9 +95,10 @@ class Crowd:
 
     async def _use(self, seen: Seen) -> None:
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(self._patience_seconds):
                 if seen.plan.kind.stage:
-                    seen.outcome = await self._mesh.call(seen.plan.kind.stage, SENTENCES, deadline=PATIENCE_SECONDS)
+                    deadline = self._patience_seconds
+                    seen.outcome = await self._mesh.call(seen.plan.kind.stage, SENTENCES, deadline=deadline)
                 else:
                     seen.task_id = await self._submit(seen.plan.kind)
                     while not await self._follow(seen):
@@ -100,14 +107,10 @@ class Crowd:
             seen.error = repr(error)
 
     async def _submit(self, kind: Kind) -> str:
-        if kind.source == "recording":
-            return await self._client.submit(
-                self._recording, include_translation=kind.translation, include_insights=kind.insights
-            )
-        text = " ".join(SENTENCES)
-        return await self._client.submit_text(
-            text, language="en", include_translation=kind.translation, include_insights=kind.insights
-        )
+        wanted: Any = {"language": "en", "include_translation": kind.translation, "include_insights": kind.insights}
+        if kind.source == TEXT:
+            return await self._client.submit_text(" ".join(SENTENCES), **wanted)
+        return await self._client.submit(self._recordings[kind.source], **wanted)
 
     async def _follow(self, seen: Seen) -> bool:
         """Whether the task has ended; otherwise its client has just left."""

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from shared import logs
 from shared.settings import BaseSettings
 from tests.chaos.ordeal import Row, mesh_in_peace
+from tests.chaos.trials import quick, real
 
 _HEAD = "seed  tasks  struck  attempts  by id  by fence  resumed  recovery  seconds  verdict"
 _NOTE = """
@@ -29,11 +30,11 @@ def _line(row: Row) -> str:
     )
 
 
-async def drive(*, first: int, seeds: int, tasks: int, rounds: int, per_stage: int) -> bool:
+async def drive(*, first: int, seeds: int, tasks: int, rounds: int, per_stage: int, with_models: bool) -> bool:
     """Whether all was well with each seed."""
     well = True
     with TemporaryDirectory(prefix="voxmesh-chaos-") as folder:
-        async with mesh_in_peace(Path(folder), per_stage=per_stage) as (ordeal, crowd):
+        async with mesh_in_peace(Path(folder), real() if with_models else quick(per_stage)) as (ordeal, crowd):
             print(_HEAD, flush=True)
             for seed in range(first, first + seeds):
                 row = await ordeal.suffer(crowd, seed=seed, tasks=tasks, rounds=rounds)
@@ -51,6 +52,9 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=300, help="tasks and calls for each seed")
     parser.add_argument("--rounds", type=int, default=4, help="for each seed, how often each misfortune happens")
     parser.add_argument("--per-stage", type=int, default=4, help="workers of each stage")
+    parser.add_argument(
+        "--with-models", action="store_true", help="real engines, two workers of each stage, and recordings of a minute"
+    )
     logs.configure(BaseSettings(log_level="error"), service="chaos")
     sys.exit(not asyncio.run(drive(**vars(parser.parse_args()))))
 

@@ -25,13 +25,14 @@ class Worker(NamedTuple):
 
 
 class Fleet:
-    """`per_stage` worker processes of each stage with fake engines, and two gateways on `ports`."""
+    """`per_stage` worker processes of each stage, with fake engines or `real` ones, and two gateways on `ports`."""
 
-    def __init__(self, settings: BaseSettings, environ: Mapping[str, str], *, per_stage: int) -> None:
+    def __init__(self, settings: BaseSettings, environ: Mapping[str, str], *, per_stage: int, real: bool) -> None:
         self.ports = [free_port() for _ in range(GATEWAYS)]
         self.size = per_stage * len(StageName)
         self._settings = settings
         self._environ = environ
+        self._real = real
         self._processes = ExitStack()
         self._able: list[Worker] = []
         self._told_to_stop: list[Worker] = []
@@ -104,7 +105,7 @@ class Fleet:
         return found
 
     def _hire(self, stage: StageName) -> None:
-        process = self._processes.enter_context(worker_process(stage, self._settings, self._environ))
+        process = self._processes.enter_context(worker_process(stage, self._settings, self._environ, real=self._real))
         self._able.append(Worker(stage, process))
 
     def _open_gateway(self, port: int) -> None:

@@ -1,26 +1,47 @@
-"""What befalls a mesh, every one to two seconds."""
+"""What befalls a mesh, one after the other."""
 
 import asyncio
 import random
 from collections import Counter
+from typing import NamedTuple
 
 from tests.chaos.fleet import Fleet
 from tests.chaos.recoveries import Recoveries
 from tests.conftest import RedisServer
 from tests.fakes.relay import Relay
 
-LEASE_SECONDS = 1.5
-STALL_SECONDS = 2.5
-"""Longer than a lease lasts."""
 CUT_SECONDS = 5.0
 KINDS = 6
+
+
+class Tempo(NamedTuple):
+    """How long the pauses between misfortunes are, at least and at most, and how long leases last."""
+
+    pauses: tuple[float, float]
+    lease_seconds: float
+
+    @property
+    def mean_pause(self) -> float:
+        return sum(self.pauses) / 2
+
+    @property
+    def stall_seconds(self) -> float:
+        """Longer than a lease lasts."""
+        return self.lease_seconds + 1.0
 
 
 class Misfortunes:
     """Six kinds of them, each as often as the others, in an order that is `fate`'s. `happened` counts them."""
 
     def __init__(
-        self, fleet: Fleet, server: RedisServer, cable: Relay, recoveries: Recoveries, fate: random.Random
+        self,
+        fleet: Fleet,
+        server: RedisServer,
+        cable: Relay,
+        recoveries: Recoveries,
+        *,
+        fate: random.Random,
+        tempo: Tempo,
     ) -> None:
         self.happened: Counter[str] = Counter()
         self._fleet = fleet
@@ -28,6 +49,7 @@ class Misfortunes:
         self._cable = cable
         self._recoveries = recoveries
         self._fate = fate
+        self._tempo = tempo
         self._restarting = asyncio.Lock()
 
     async def strike(self, rounds: int) -> None:
@@ -37,7 +59,7 @@ class Misfortunes:
         self._fate.shuffle(order)
         async with asyncio.TaskGroup() as group:
             for misfortune in order:
-                await asyncio.sleep(self._fate.uniform(1.0, 2.0))
+                await asyncio.sleep(self._fate.uniform(*self._tempo.pauses))
                 self.happened[misfortune.__name__] += 1
                 group.create_task(misfortune(), name=misfortune.__name__)
 
@@ -56,7 +78,7 @@ class Misfortunes:
         """A worker stands still for longer than its leases last, and then goes on as if nothing had been."""
         worker = self._fleet.pick(self._fate)
         self._fleet.pause(worker)
-        await asyncio.sleep(STALL_SECONDS)
+        await asyncio.sleep(self._tempo.stall_seconds)
         self._fleet.wake(worker)
 
     async def restart_redis(self) -> None:

@@ -20,26 +20,18 @@ from shared.messages import StageName
 from shared.redis import Redis, connected
 from shared.settings import BaseSettings
 from tests.chaos import verdict
-from tests.chaos.crowd import KINDS, Crowd, Plan, Seen, plans
+from tests.chaos.crowd import Crowd, Plan, Seen, plans
 from tests.chaos.fleet import Fleet
 from tests.chaos.misfortunes import KINDS as MISFORTUNES
-from tests.chaos.misfortunes import LEASE_SECONDS, Misfortunes
+from tests.chaos.misfortunes import Misfortunes
 from tests.chaos.recoveries import Recoveries
+from tests.chaos.trials import Trial
 from tests.chaos.verdict import Peace
 from tests.conftest import RedisServer, free_port, wait_until
 from tests.fakes.relay import Relay, relayed
 
 RECOVERY_SECONDS = 15.0
 _SETTLING_SECONDS = 30.0
-_MEAN_PAUSE_SECONDS = 1.5
-_ENVIRON = {
-    "FAKE_SEGMENTS": "5",
-    "FAKE_SECONDS": "0.04",
-    "LEASE_SECONDS": str(LEASE_SECONDS),
-    "DRAIN_SECONDS": "0.3",
-    "MAX_ATTEMPTS": "99",  # the deaths are not the tasks' fault
-    "LOG_LEVEL": "error",
-}
 
 
 class Row(msgspec.Struct, kw_only=True):
@@ -70,16 +62,17 @@ class Parts(NamedTuple):
 class Ordeal:
     """The mesh. It can be put through any number of ordeals. `redis` is a connection that cannot be cut off."""
 
-    def __init__(self, parts: Parts, redis: Redis) -> None:
+    def __init__(self, trial: Trial, parts: Parts, redis: Redis) -> None:
         self.seen: list[Seen] = []
         """By all who ever used it."""
+        self._trial = trial
         self._parts = parts
         self._redis = redis
         self._peace = Peace()
 
     async def learn(self, crowd: Crowd) -> None:
         """See what tasks of each kind are like in peace."""
-        for seen in await crowd.come([Plan(kind) for kind in KINDS], seconds=1):
+        for seen in await crowd.come([Plan(kind) for kind in self._trial.kinds], seconds=1):
             assert not seen.error, seen.error
             await self._peace.learn(self._redis, seen)
             self.seen.append(seen)
@@ -89,11 +82,13 @@ class Ordeal:
         start, fate = time.monotonic(), random.Random(seed)
         before, resumed = self._counted(), self._parts.door.marked
         recoveries = Recoveries(self._redis, self._parts.cable.clock)
-        misfortunes = Misfortunes(self._parts.fleet, self._parts.server, self._parts.cable, recoveries, fate)
+        parts, tempo = self._parts, self._trial.tempo
+        misfortunes = Misfortunes(parts.fleet, parts.server, parts.cable, recoveries, fate=fate, tempo=tempo)
         async with asyncio.TaskGroup() as group:
             group.create_task(misfortunes.strike(rounds), name="misfortunes")
-            duration = _MEAN_PAUSE_SECONDS * MISFORTUNES * rounds
-            coming = group.create_task(crowd.come(plans(tasks, random.Random(seed)), seconds=duration), name="crowd")
+            people = plans(self._trial.kinds, tasks, random.Random(seed))
+            duration = tempo.mean_pause * MISFORTUNES * rounds
+            coming = group.create_task(crowd.come(people, seconds=duration), name="crowd")
         self.seen += coming.result()
         faults = [fault for seen in coming.result() for fault in await self._peace.faults(self._redis, seen)]
         faults += await self._left_behind()
@@ -152,29 +147,35 @@ async def _in_time(settled: Callable[[], Awaitable[bool]] | Callable[[], bool]) 
 
 
 @asynccontextmanager
-async def mesh_in_peace(folder: Path, *, per_stage: int) -> AsyncGenerator[tuple[Ordeal, Crowd]]:
-    """A mesh that is ready, with `per_stage` workers of each stage, and those who use it."""
+async def mesh_in_peace(folder: Path, trial: Trial) -> AsyncGenerator[tuple[Ordeal, Crowd]]:
+    """A mesh that is ready, and those who use it."""
     (folder / "metrics").mkdir()
     server = RedisServer(folder, port=free_port(), appendonly=True)
     server.start()
     direct = BaseSettings(redis_url=server.url, blob_url=f"file://{folder}/blobs")
-    environ = _ENVIRON | {"PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics")}
+    environ = {
+        **trial.environ,
+        "LEASE_SECONDS": str(trial.tempo.lease_seconds),
+        "MAX_ATTEMPTS": "99",  # the deaths are not the tasks' fault
+        "LOG_LEVEL": "error",
+        "PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics"),
+    }
     try:
         async with relayed(server.port) as cable, connected(direct, name="chaos") as redis:
             settings = msgspec.structs.replace(direct, redis_url=f"redis://127.0.0.1:{cable.port}/0")
-            with Fleet(settings, environ, per_stage=per_stage) as fleet:
+            with Fleet(settings, environ, per_stage=trial.per_stage, real=trial.real) as fleet:
                 async with (
                     relayed(*fleet.ports, mark=b"Last-Event-ID:") as door,
                     MeshClient(f"http://127.0.0.1:{door.port}") as client,
                     Mesh(settings) as mesh,
                 ):
-                    ordeal = Ordeal(Parts(server, cable, door, fleet, folder), redis)
+                    ordeal = Ordeal(trial, Parts(server, cable, door, fleet, folder), redis)
 
                     async def complete() -> bool:
                         return await redis.zcard(keys.WORKERS) == fleet.size
 
-                    await wait_until(complete, description="all workers are there", seconds=60)
-                    crowd = Crowd(client, mesh)
+                    await wait_until(complete, description="all workers are there", seconds=240)
+                    crowd = Crowd(client, mesh, trial.recordings, patience_seconds=trial.patience_seconds)
                     await ordeal.learn(crowd)
                     yield ordeal, crowd
     finally:

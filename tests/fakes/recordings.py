@@ -1,5 +1,6 @@
 """Recordings that tests make themselves, in the formats that people send."""
 
+import io
 import wave
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,9 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.audio import decode
+from tests.mesh import ROOT
+
 Sound = NDArray[np.float32]
 
 RATE = 16_000
@@ -15,6 +19,21 @@ SECONDS = 6.0
 _TIME = np.arange(int(SECONDS * RATE)) / RATE
 TONE = (0.4 * np.sin(2 * np.pi * 220 * _TIME) * (0.6 + 0.4 * np.sin(2 * np.pi * _TIME))).astype(np.float32)
 """Six seconds of a swelling 220 Hz."""
+
+
+def speech(seconds: float, *, begin: float = 0.0) -> Sound:
+    """The sample that comes with the project, again and again for so long, begun at a fraction of it."""
+    samples = decode(ROOT / "deploy" / "local" / "sample.ogg").samples
+    return np.resize(np.roll(samples, -round(begin * len(samples))), round(seconds * RATE))
+
+
+def wav_of(samples: Sound) -> bytes:
+    """A WAV file, mono, 16 bits, at 16 kHz."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setparams((1, 2, RATE, 0, "NONE", ""))
+        file.writeframes((samples * 32_767).astype("<i2").tobytes())
+    return buffer.getvalue()
 
 
 def write(
