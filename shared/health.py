@@ -1,7 +1,8 @@
-"""`/health/live`, `/health/ready` and `/metrics` of a worker: a small HTTP server for probes and scrapes.
+"""`/health/…` and `/metrics` of a worker: a small HTTP server for probes and scrapes.
 
-Live means that the event loop turns: inference runs on another thread and does not disturb it. Ready means that the
-models are loaded and Redis answers; what makes it unfit to keep tasks is told beside it.
+Live means that the event loop turns: inference runs on another thread and does not disturb it. Started means that the
+models are loaded, Redis or not: a worker that waits for Redis needs no restart. Ready means that Redis answers, too;
+what makes it unfit to keep tasks is told beside it.
 """
 
 import asyncio
@@ -12,6 +13,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from shared.fitness import Fitness
 from shared.redis import AWAY, Redis, ask_for_life
+
+_LOADING = "the models are being loaded"
 
 
 class Health:
@@ -27,24 +30,29 @@ class Health:
         match path:
             case "/health/live":
                 return "200 OK", "text/plain", b"live\n"
+            case "/health/started":
+                return _verdict(None if self.ready else _LOADING, b"started\n")
             case "/health/ready":
-                reason = await self._why_not_ready()
-                if reason is None:
-                    return "200 OK", "text/plain", b"ready\n" + self._fitness.text().encode()
-                return "503 Service Unavailable", "text/plain", reason.encode() + b"\n"
+                return _verdict(await self._why_not_ready(), b"ready\n" + self._fitness.text().encode())
             case "/metrics":
                 return "200 OK", CONTENT_TYPE_LATEST, generate_latest()
             case _:
-                return "404 Not Found", "text/plain", b"try /health/live, /health/ready or /metrics\n"
+                return "404 Not Found", "text/plain", b"try /health/live, /health/started, /health/ready or /metrics\n"
 
     async def _why_not_ready(self) -> str | None:
         if not self.ready:
-            return "the models are being loaded"
+            return _LOADING
         try:
             await ask_for_life(self._redis)
         except AWAY:
             return "redis does not answer"
         return None
+
+
+def _verdict(reason: str | None, fine: bytes) -> tuple[str, str, bytes]:
+    if reason is None:
+        return "200 OK", "text/plain", fine
+    return "503 Service Unavailable", "text/plain", reason.encode() + b"\n"
 
 
 @asynccontextmanager

@@ -1,0 +1,81 @@
+{{/* Variables of the containers. Each is a field of the service's settings, or is read by a library below it. */}}
+
+{{/* Takes (list variable Secret key). */}}
+{{- define "voxmesh.secretEnv" -}}
+- name: {{ index . 0 }}
+  valueFrom:
+    secretKeyRef: {name: {{ index . 1 | quote }}, key: {{ index . 2 | quote }}}
+{{ end -}}
+
+{{- define "voxmesh.redisHost" -}}
+{{- eq .Values.redis.mode "bundled" | ternary (printf "%s-redis" (include "voxmesh.fullname" .)) .Values.redis.host -}}
+{{- end -}}
+
+{{/* Whether TLS is spoken: with a Redis of our own it never is. */}}
+{{- define "voxmesh.redisTLS" -}}
+{{- if and .Values.redis.tls.enabled (ne .Values.redis.mode "bundled") }}yes{{ end -}}
+{{- end -}}
+
+{{- define "voxmesh.redisEnv" -}}
+{{- $redis := .Values.redis -}}
+{{- if eq $redis.mode "sentinel" -}}
+- {name: REDIS_SENTINELS, value: {{ join "," $redis.sentinel.addresses | quote }}}
+- {name: REDIS_SENTINEL_MASTER, value: {{ $redis.sentinel.master | quote }}}
+- {name: REDIS_SENTINEL_USERNAME, value: {{ $redis.sentinel.username | quote }}}
+{{ with $redis.sentinel.existingSecret }}{{ include "voxmesh.secretEnv" (list "REDIS_SENTINEL_PASSWORD" . $redis.sentinel.passwordKey) }}{{ end -}}
+- {name: REDIS_SENTINEL_TLS, value: {{ $redis.sentinel.tls | quote }}}
+{{ else -}}
+- {name: REDIS_HOST, value: {{ include "voxmesh.redisHost" . | quote }}}
+- {name: REDIS_PORT, value: {{ eq $redis.mode "bundled" | ternary 6379 $redis.port | int | quote }}}
+{{ end -}}
+{{ if ne $redis.mode "bundled" -}}
+- {name: REDIS_USERNAME, value: {{ $redis.username | quote }}}
+{{ end -}}
+{{ with $redis.existingSecret }}{{ include "voxmesh.secretEnv" (list "REDIS_PASSWORD" . $redis.passwordKey) }}{{ end -}}
+{{ if include "voxmesh.redisTLS" . -}}
+- {name: REDIS_TLS, value: "true"}
+{{ end -}}
+{{ if include "voxmesh.redisCA" . -}}
+- {name: REDIS_TLS_CA_FILE, value: {{ printf "/etc/voxmesh/redis/%s" $redis.tls.caKey | quote }}}
+{{ end -}}
+{{- end -}}
+
+{{- define "voxmesh.redisCA" -}}
+{{- if and (ne .Values.redis.mode "bundled") (or .Values.redis.tls.enabled .Values.redis.sentinel.tls) }}{{ .Values.redis.tls.caSecret }}{{ end -}}
+{{- end -}}
+
+{{/* Takes (list $ reads): where recordings are. A stage that reads none has no way to them. */}}
+{{- define "voxmesh.blobEnv" -}}
+{{- $store := (first .).Values.blobStore -}}
+{{- if not (last .) -}}
+- {name: BLOB_URL, value: "file:///tmp/no-recordings"}
+{{ else if eq $store.type "volume" -}}
+- {name: BLOB_URL, value: "file:///var/lib/voxmesh/blobs"}
+{{ else -}}
+- {name: BLOB_URL, value: {{ $store.url | quote }}}
+{{ if hasPrefix "s3://" $store.url -}}
+{{ with $store.s3.region -}}
+- {name: AWS_REGION, value: {{ . | quote }}}
+{{ end -}}
+{{ with $store.s3.endpoint -}}
+- {name: AWS_ENDPOINT_URL, value: {{ . | quote }}}
+{{ end -}}
+{{ if $store.s3.allowHttp -}}
+- {name: AWS_ALLOW_HTTP, value: "true"}
+{{ end -}}
+{{ with $store.s3.existingSecret -}}
+{{ include "voxmesh.secretEnv" (list "AWS_ACCESS_KEY_ID" . $store.s3.accessKeyIdKey) -}}
+{{ include "voxmesh.secretEnv" (list "AWS_SECRET_ACCESS_KEY" . $store.s3.secretAccessKeyKey) -}}
+{{ end -}}
+{{ end -}}
+{{ end -}}
+{{- end -}}
+
+{{/* Takes (list $ block): the settings and variables that people have chosen, the block's own in front of those of all. */}}
+{{- define "voxmesh.chosenEnv" -}}
+{{- $root := first . -}}
+{{ range $name, $value := mergeOverwrite (deepCopy $root.Values.config) (deepCopy (last .).config) -}}
+- {name: {{ $name }}, value: {{ include "voxmesh.text" $value | quote }}}
+{{ end -}}
+{{ with concat $root.Values.extraEnv (last .).extraEnv }}{{ toYaml . }}{{ end }}
+{{- end -}}

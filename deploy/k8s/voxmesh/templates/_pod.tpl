@@ -1,0 +1,133 @@
+{{/* What the pods of all services have in common. The restricted profile of Pod Security takes them. */}}
+
+{{- define "voxmesh.podSecurity" -}}
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 65532
+  runAsGroup: 65532
+  fsGroup: 65532
+  fsGroupChangePolicy: OnRootMismatch
+  seccompProfile: {type: RuntimeDefault}
+{{- end -}}
+
+{{- define "voxmesh.containerSecurity" -}}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities: {drop: [ALL]}
+{{- end -}}
+
+{{/* Takes (list $ component block). */}}
+{{- define "voxmesh.podCommon" -}}
+{{- $root := index . 0 -}}{{- $block := index . 2 -}}
+serviceAccountName: {{ include "voxmesh.serviceAccount" $root }}
+automountServiceAccountToken: false
+{{/* Kubernetes would set REDIS_PORT=tcp://… where a Service is called redis, and we would read it. */ -}}
+enableServiceLinks: false
+{{ with $root.Values.image.pullSecrets -}}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{ end -}}
+{{ include "voxmesh.podSecurity" $root }}
+{{ with $block.priorityClassName -}}
+priorityClassName: {{ . }}
+{{ end -}}
+{{ with $block.runtimeClassName -}}
+runtimeClassName: {{ . }}
+{{ end -}}
+{{ with $block.nodeSelector -}}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{ end -}}
+{{ with $block.tolerations -}}
+tolerations: {{- toYaml . | nindent 2 }}
+{{ end -}}
+{{ with include "voxmesh.affinity" . -}}
+affinity: {{- . | nindent 2 }}
+{{ end -}}
+{{ with $block.spreadOver -}}
+topologySpreadConstraints:
+  {{- range . }}
+  - maxSkew: 1
+    topologyKey: {{ . }}
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels: {{- include "voxmesh.selector" (list $root (index $ 1)) | nindent 8 }}
+    matchLabelKeys: [pod-template-hash]
+  {{- end }}
+{{ end -}}
+terminationGracePeriodSeconds: {{ int $block.terminationGracePeriodSeconds }}
+{{- end -}}
+
+{{/* A volume that one node at a time may have keeps its users together: elsewhere they would wait for it for ever. */}}
+{{- define "voxmesh.affinity" -}}
+{{- $root := index . 0 -}}{{- $block := index . 2 -}}
+{{- $affinity := deepCopy $block.affinity -}}
+{{- if and (include "voxmesh.sharesVolume" .) (eq $root.Values.blobStore.volume.accessMode "ReadWriteOnce") -}}
+{{- $together := dict "topologyKey" "kubernetes.io/hostname" "labelSelector" (dict "matchLabels" (dict "voxmesh.io/recordings" (include "voxmesh.fullname" $root))) -}}
+{{- $pods := default dict (get $affinity "podAffinity") -}}
+{{- $key := "requiredDuringSchedulingIgnoredDuringExecution" -}}
+{{- $pods = set $pods $key (append (default list (get $pods $key)) $together) -}}
+{{- $affinity = set $affinity "podAffinity" $pods -}}
+{{- end -}}
+{{- with $affinity }}{{ toYaml . }}{{ end -}}
+{{- end -}}
+
+{{- define "voxmesh.sharesVolume" -}}
+{{- $block := index . 2 -}}
+{{- if and (eq (index . 0).Values.blobStore.type "volume") (or (eq (index . 1) "gateway") $block.audio) }}yes{{ end -}}
+{{- end -}}
+
+{{/* Takes (list $ component block): labels and annotations of a pod. */}}
+{{- define "voxmesh.podMeta" -}}
+labels:
+  {{- include "voxmesh.labels" (list (index . 0) (index . 1)) | nindent 2 }}
+  {{- if include "voxmesh.sharesVolume" . }}
+  voxmesh.io/recordings: {{ include "voxmesh.fullname" (index . 0) }}
+  {{- end }}
+annotations:
+  kubectl.kubernetes.io/default-container: {{ index . 1 }}
+  {{- with (index . 2).podAnnotations }}{{ toYaml . | nindent 2 }}{{ end }}
+{{- end -}}
+
+{{/* Takes (list port-name startup-path probes). Liveness asks whether the event loop turns: neither Redis nor a long
+computation makes a difference, and no restart would help against them. */}}
+{{- define "voxmesh.probes" -}}
+{{- $probes := last . -}}
+startupProbe:
+  httpGet: {path: {{ index . 1 }}, port: {{ first . }}}
+  periodSeconds: 5
+  timeoutSeconds: {{ int $probes.timeoutSeconds }}
+  failureThreshold: {{ int $probes.startupFailures }}
+readinessProbe:
+  httpGet: {path: /health/ready, port: {{ first . }}}
+  periodSeconds: {{ int $probes.readinessSeconds }}
+  timeoutSeconds: {{ int $probes.timeoutSeconds }}
+livenessProbe:
+  httpGet: {path: /health/live, port: {{ first . }}}
+  periodSeconds: {{ int $probes.livenessSeconds }}
+  timeoutSeconds: {{ int $probes.timeoutSeconds }}
+  failureThreshold: {{ int $probes.livenessFailures }}
+{{- end -}}
+
+{{- define "voxmesh.redisCAVolume" -}}
+{{ with include "voxmesh.redisCA" . }}
+- name: redis-ca
+  secret: {secretName: {{ . }}, items: [{key: {{ $.Values.redis.tls.caKey }}, path: {{ $.Values.redis.tls.caKey }}}]}
+{{- end }}
+{{- end -}}
+
+{{- define "voxmesh.redisCAMount" -}}
+{{ if include "voxmesh.redisCA" . }}
+- {name: redis-ca, mountPath: /etc/voxmesh/redis, readOnly: true}
+{{- end }}
+{{- end -}}
+
+{{- define "voxmesh.blobClaim" -}}
+{{- default (printf "%s-blobs" (include "voxmesh.fullname" .)) .Values.blobStore.volume.existingClaim -}}
+{{- end -}}
+
+{{- define "voxmesh.modelClaim" -}}
+{{- eq .Values.modelCache.type "existingClaim" | ternary .Values.modelCache.existingClaim (printf "%s-models" (include "voxmesh.fullname" .)) -}}
+{{- end -}}

@@ -1,0 +1,101 @@
+{{- define "voxmesh.checkRedis" -}}
+{{- if and (eq .mode "external") (not .host) -}}
+{{- include "voxmesh.refuse" (list "redis.host" "mode external needs the host of the Redis") -}}
+{{- end -}}
+{{- if and (eq .mode "sentinel") (not .sentinel.addresses) -}}
+{{- include "voxmesh.refuse" (list "redis.sentinel.addresses" "mode sentinel needs host:port of each Sentinel") -}}
+{{- end -}}
+{{- if and .username (ne .mode "bundled") (not .existingSecret) -}}
+{{- include "voxmesh.refuse" (list "redis.existingSecret" "a username needs the Secret with its password") -}}
+{{- end -}}
+{{- if and (eq .mode "bundled") (or .tls.enabled .host) -}}
+{{- include "voxmesh.refuse" (list "redis.mode" "the bundled Redis has neither TLS nor a host of yours: say external") -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "voxmesh.checkStores" -}}
+{{- $store := .Values.blobStore -}}{{- $cache := .Values.modelCache -}}
+{{- if and (eq $store.type "url") (not $store.url) -}}
+{{- include "voxmesh.refuse" (list "blobStore.url" "type url needs s3://bucket/prefix, gs://… or az://…") -}}
+{{- end -}}
+{{- if and (eq $store.type "volume") $store.url -}}
+{{- include "voxmesh.refuse" (list "blobStore.type" "there is a url: say url, or leave it empty") -}}
+{{- end -}}
+{{- if and (eq $cache.type "existingClaim") (not $cache.existingClaim) -}}
+{{- include "voxmesh.refuse" (list "modelCache.existingClaim" "type existingClaim needs the claim's name") -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "voxmesh.checkGateway" -}}
+{{- $scaling := .autoscaling -}}
+{{- if gt (int $scaling.minReplicas) (int $scaling.maxReplicas) -}}
+{{- include "voxmesh.refuse" (list "gateway.autoscaling.minReplicas" "it must not be above maxReplicas") -}}
+{{- end -}}
+{{- if and (eq $scaling.type "keda") (not $scaling.prometheusAddress) -}}
+{{- include "voxmesh.refuse" (list "gateway.autoscaling.prometheusAddress" "keda counts open streams by Prometheus: say where it is") -}}
+{{- end -}}
+{{- if and (eq $scaling.type "hpa") (not $scaling.podMetrics) (not $scaling.cpu) -}}
+{{- include "voxmesh.refuse" (list "gateway.autoscaling.cpu" "hpa needs cpu above 0, podMetrics, or both") -}}
+{{- end -}}
+{{- if and (ne $scaling.type "none") $scaling.cpu (not (dig "requests" "cpu" "" .resources)) -}}
+{{- include "voxmesh.refuse" (list "gateway.resources.requests.cpu" "autoscaling by cpu is a share of the request: give one") -}}
+{{- end -}}
+{{- if le (int .terminationGracePeriodSeconds) (add (int .preStopSeconds) (int .shutdownSeconds) 4 | int) -}}
+{{- include "voxmesh.refuse" (list "gateway.terminationGracePeriodSeconds" "it must be more than preStopSeconds, shutdownSeconds and 4 together") -}}
+{{- end -}}
+{{- if and .ingress.enabled (not .ingress.hosts) -}}
+{{- include "voxmesh.refuse" (list "gateway.ingress.hosts" "an Ingress needs at least one host") -}}
+{{- end -}}
+{{- if and .httpRoute.enabled (not .httpRoute.parentRefs) -}}
+{{- include "voxmesh.refuse" (list "gateway.httpRoute.parentRefs" "an HTTPRoute needs the Gateway that it belongs to") -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Takes (list key stage). */}}
+{{- define "voxmesh.checkStage" -}}
+{{- $key := first . -}}{{- $stage := last . -}}{{- $scaling := $stage.autoscaling -}}
+{{- include "voxmesh.checkEnv" (list (printf "%s.extraEnv" $key) $stage.extraEnv) -}}
+{{- if gt (int $scaling.minReplicas) (int $scaling.maxReplicas) -}}
+{{- include "voxmesh.refuse" (list (printf "%s.autoscaling.minReplicas" $key) "it must not be above maxReplicas") -}}
+{{- end -}}
+{{- if and (eq $scaling.type "hpa") (lt (int $scaling.minReplicas) 1) -}}
+{{- include "voxmesh.refuse" (list (printf "%s.autoscaling.minReplicas" $key) "hpa cannot wake a stage: at least 1, or type keda") -}}
+{{- end -}}
+{{- if and (eq $scaling.type "hpa") (not (dig "requests" "cpu" "" $stage.resources)) -}}
+{{- include "voxmesh.refuse" (list (printf "%s.resources.requests.cpu" $key) "hpa measures a share of the request: give one") -}}
+{{- end -}}
+{{- if gt (int $scaling.fallbackReplicas) (int $scaling.maxReplicas) -}}
+{{- include "voxmesh.refuse" (list (printf "%s.autoscaling.fallbackReplicas" $key) "it must not be above maxReplicas") -}}
+{{- end -}}
+{{- if and (eq $scaling.type "keda") (ge (int $scaling.activationJobs) (int $scaling.jobsPerReplica)) -}}
+{{- include "voxmesh.refuse" (list (printf "%s.autoscaling.activationJobs" $key) "it must be less than jobsPerReplica, or jobs wait for others to come") -}}
+{{- end -}}
+{{- if lt (float64 $stage.terminationGracePeriodSeconds) (addf $stage.drainSeconds 10) -}}
+{{- include "voxmesh.refuse" (list (printf "%s.terminationGracePeriodSeconds" $key) "it must be at least drainSeconds and 10") -}}
+{{- end -}}
+{{- if and $stage.gpu.enabled (ne (default "cuda" $stage.device) "cuda") -}}
+{{- include "voxmesh.refuse" (list (printf "%s.device" $key) "gpu is enabled: say cuda") -}}
+{{- end -}}
+{{- if and (eq (default "cpu" $stage.device) "cuda") (not $stage.gpu.enabled) -}}
+{{- include "voxmesh.refuse" (list (printf "%s.gpu.enabled" $key) "device cuda needs a graphics card") -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "voxmesh.checkSettings" -}}
+{{- $wait := default 21600 .Values.config.WAIT_LIMIT_SECONDS -}}
+{{- if ge (float64 $wait) (float64 (default 86400 .Values.config.TASK_TTL_SECONDS)) -}}
+{{- include "voxmesh.refuse" (list "config.WAIT_LIMIT_SECONDS" "it must be less than TASK_TTL_SECONDS") -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Takes (list key variables). */}}
+{{- define "voxmesh.checkEnv" -}}
+{{- range last . -}}
+{{- if regexMatch "^(REDIS_.*|BLOB_URL|MODELS_DIR|SPOOL_DIR|HOST|PORT|HEALTH_PORT|HOME|MAX_UPLOAD_BYTES|SHUTDOWN_SECONDS|API_KEYS_FILE|LINK_SECRET|WORKER_CONCURRENCY|DRAIN_SECONDS|[A-Z]+_DEVICE|HF_HUB_OFFLINE|TRANSFORMERS_OFFLINE)$" .name -}}
+{{- include "voxmesh.refuse" (list (first $) (printf "the chart itself sets %s: there is a value for it" .name)) -}}
+{{- end -}}
+{{- if and .value (regexMatch "(PASSWORD|SECRET|TOKEN|ACCESS_KEY|CREDENTIAL|API_KEY)" .name) -}}
+{{- include "voxmesh.refuse" (list (first $) (printf "%s is a secret: give it by valueFrom" .name)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

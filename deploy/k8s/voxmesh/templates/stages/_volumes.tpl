@@ -1,0 +1,48 @@
+{{/* Take (list $ name stage). */}}
+{{- define "voxmesh.stageMounts" -}}
+{{- $root := index . 0 -}}{{- $stage := index . 2 -}}
+- {name: tmp, mountPath: /tmp}
+{{ if and (ne $root.Values.modelCache.type "image") $stage.models -}}
+- {name: models, mountPath: {{ $root.Values.modelCache.path | quote }}, readOnly: true}
+{{ end -}}
+{{ if include "voxmesh.sharesVolume" . -}}
+- {name: data, mountPath: /var/lib/voxmesh}
+{{ end -}}
+{{ if $stage.gpu.enabled -}}
+- {name: shm, mountPath: /dev/shm}
+{{ end -}}
+{{ include "voxmesh.redisCAMount" $root }}
+{{- end -}}
+
+{{- define "voxmesh.stageVolumes" -}}
+{{- $root := index . 0 -}}{{- $stage := index . 2 -}}
+- name: tmp
+  emptyDir: {sizeLimit: {{ $stage.scratchSize }}}
+{{ if and (ne $root.Values.modelCache.type "image") $stage.models -}}
+- name: models
+  {{- if eq $root.Values.modelCache.type "emptyDir" }}
+  emptyDir: {sizeLimit: {{ $root.Values.modelCache.size }}}
+  {{- else }}
+  persistentVolumeClaim: {claimName: {{ include "voxmesh.modelClaim" $root }}}
+  {{- end }}
+{{ end -}}
+{{ if include "voxmesh.sharesVolume" . -}}
+- name: data
+  persistentVolumeClaim: {claimName: {{ include "voxmesh.blobClaim" $root }}}
+{{ end -}}
+{{ if $stage.gpu.enabled -}}
+- name: shm
+  emptyDir: {medium: Memory, sizeLimit: 1Gi}
+{{ end -}}
+{{ include "voxmesh.redisCAVolume" $root }}
+{{- end -}}
+
+{{/* Takes a stage: its resources, with its graphics cards. */}}
+{{- define "voxmesh.stageResources" -}}
+{{- $resources := deepCopy .resources -}}
+{{- if .gpu.enabled -}}
+{{- $cards := dict .gpu.resourceName (int .gpu.count) -}}
+{{- $resources = set $resources "limits" (merge $cards (default dict $resources.limits)) -}}
+{{- end -}}
+{{- toYaml $resources -}}
+{{- end -}}
