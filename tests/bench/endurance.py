@@ -17,7 +17,12 @@ from tests.conftest import wait_until
 FIRST, AT_ONCE, WARM_UP = 500, 32, 100
 MOST_GROWTH = 0.05
 TTL_SECONDS = 20
-_ENVIRON = {"WORKER_CONCURRENCY": "16", "TASK_TTL_SECONDS": str(TTL_SECONDS), "WAIT_LIMIT_SECONDS": "15"}
+_ENVIRON = {
+    "WORKER_CONCURRENCY": "16",
+    "TASK_TTL_SECONDS": str(TTL_SECONDS),
+    "WAIT_LIMIT_SECONDS": "15",
+    "TOMBSTONE_SECONDS": "5",
+}
 
 
 async def usage(stand: Stand) -> dict[str, float]:
