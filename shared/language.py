@@ -34,6 +34,11 @@ def normalise(text: str) -> str:
     return _SPOKEN_AS.get(code, code)
 
 
+def english_name(code: str) -> str:
+    """What the language is called in English, in small letters: `portuguese` for `pt`."""
+    return langcodes.Language.get(code).display_name().lower()
+
+
 def _by_tag(name: str) -> langcodes.Language | None:
     try:
         found = langcodes.Language.get(name)

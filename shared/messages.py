@@ -235,6 +235,8 @@ class Options(Message, frozen=True):
     diarize: bool = False
     word_timestamps: bool = True
     channels: str = "mix"
+    english_unless: tuple[str, ...] | None = None
+    """The recogniser itself puts into English what is spoken in none of these languages (ISO 639); None: in no case."""
 
 
 class StageJob(Message, frozen=True):

@@ -105,7 +105,12 @@ class Channel:
         self._size = min(self._size * 2, self._engine.batch_size)
         if clips[-1].end > self._written_until:
             options = self._work.options
-            hints = Hints(language=self.language, prompt=options.initial_prompt, hotwords=options.hotwords)
+            hints = Hints(
+                language=self.language,
+                prompt=options.initial_prompt,
+                hotwords=options.hotwords,
+                english_unless=options.english_unless,
+            )
             heard = await self._work.compute(self._engine.transcribe, [clip.samples for clip in clips], hints)
             unsure = heard.language_score is not None and heard.language_score < _SURE
             if unsure and len(clips) < _MOST_UNSURE_CLIPS and not self._ended:
@@ -114,7 +119,7 @@ class Channel:
                 self.language, self.language_score = heard.language, heard.language_score
             self.hints_cut = self.hints_cut or heard.hints_cut
             spoken = await self._with_rests(clips, heard, hints)
-            self.pending += self._segments(spoken, heard.language, until)
+            self.pending += self._segments(spoken, heard.language, until, in_english=hints.in_english(heard.language))
         self._held = []
 
     async def _with_rests(self, clips: Sequence[Clip], heard: Heard, hints: Hints) -> Sequence[_Spoken]:
@@ -133,21 +138,24 @@ class Channel:
                 spoken.append((rest, next(more)))
         return spoken
 
-    def _segments(self, spoken: Sequence[_Spoken], language: str, until: float) -> list[Segment]:
-        """What is said behind what is written."""
+    def _segments(self, spoken: Sequence[_Spoken], language: str, until: float, *, in_english: bool) -> list[Segment]:
+        """What is said behind what is written. What came in English though something else is spoken is its own
+        translation."""
         return [
             Segment(
                 index=0,
                 start=sentence[0].start,
                 end=sentence[-1].end,
-                text="".join(word.text for word in sentence).strip(),
+                text=text,
                 words=_stripped(sentence) if self._work.options.word_timestamps else (),
                 language=language,
+                translation=text if in_english else None,
                 channel=self._number,
             )
             for clip, words in spoken
             for sentence in sentences(_placed(words, clip, until))
             if (sentence[0].start + sentence[-1].end) / 2 > self._written_until
+            for text in ["".join(word.text for word in sentence).strip()]
         ]
 
 

@@ -11,11 +11,17 @@ from shared.stage import Engine
 
 
 class Hints(msgspec.Struct, frozen=True, kw_only=True):
-    """What the client told about the recording. `language` is None to detect it."""
+    """What the client told about the recording. `language` is None to detect it. What is spoken in none of the
+    languages `english_unless` is written in English; None: in no case."""
 
     language: str | None = None
     prompt: str | None = None
     hotwords: str | None = None
+    english_unless: tuple[str, ...] | None = None
+
+    def in_english(self, language: str) -> bool:
+        """Whether speech in `language` is to be translated into English."""
+        return self.english_unless is not None and language not in ("en", *self.english_unless)
 
 
 class Heard(msgspec.Struct, frozen=True, kw_only=True):

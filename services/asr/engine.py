@@ -168,7 +168,7 @@ class Whisper:
         tokenizer = self._tokenizers.Tokenizer(
             self._whisper.hf_tokenizer,
             self._whisper.model.is_multilingual,
-            task="transcribe",
+            task="translate" if hints.in_english(language) else "transcribe",
             language=_WHISPERS_OWN.get(language, language),
         )
         prompt, hints_cut = _prompt(tokenizer, hints)
@@ -224,7 +224,7 @@ class Whisper:
         if not any(texts):
             return [() for _ in texts]
         pieces = self._whisper.find_alignment(tokenizer, texts, encoded, lengths)
-        spaced = tokenizer.language_code not in _WITHOUT_SPACES
+        spaced = tokenizer.task == tokenizer.translate or tokenizer.language_code not in _WITHOUT_SPACES
         return [_glued(piece, spaced=spaced) for piece in pieces]
 
     def _folder(self) -> Path:

@@ -8,23 +8,22 @@ import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import cast
+from typing import Any, cast
 
 import uvicorn
-from litestar import Litestar
+from litestar import Litestar, Request, Response
 from litestar.datastructures import State
 from litestar.di import Provide
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from services.gateway import capabilities, health, results, streams, tasks
+from services.gateway import capabilities, health, openai_api, problems, results, streams, tasks
 from services.gateway.access import caller_of
 from services.gateway.cors import cors_config, origins_of, vary
 from services.gateway.garbage import spare_the_old
 from services.gateway.limits import raise_file_limit
 from services.gateway.methods import options_for
 from services.gateway.openapi import schema_config
-from services.gateway.problems import answer
 from services.gateway.protocol import Protocol
 from services.gateway.runtime import build, running
 from services.gateway.settings import Settings
@@ -55,6 +54,7 @@ HANDLERS = (
     health.live,
     health.ready,
     health.metrics,
+    *openai_api.HANDLERS,
 )
 
 
@@ -76,7 +76,7 @@ def create_app(settings: Settings) -> Litestar:
             "caller": Provide(caller_of, sync_to_thread=False),
         },
         state=State({"runtime": runtime}),
-        exception_handlers={Exception: answer},
+        exception_handlers={Exception: _answer},
         lifespan=[lifespan],
         cors_config=cors,
         before_send=[vary] if cors else [],
@@ -84,6 +84,12 @@ def create_app(settings: Settings) -> Litestar:
         request_max_body_size=None,  # an upload's own limit depends on the settings
         logging_config=None,
     )
+
+
+def _answer(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """A refusal in the shape of the API that was asked."""
+    api = openai_api if request.url.path.startswith(openai_api.PREFIX) else problems
+    return api.answer(request, error)
 
 
 class Server(uvicorn.Server):

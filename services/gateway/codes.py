@@ -20,9 +20,9 @@ CODES: dict[int, tuple[str, ...]] = {
         "unknown_format",
         "unsupported_language",
     ),
-    401: ("key_missing", "link_expired"),
+    401: ("key_missing", "link_expired", "invalid_api_key"),
     403: ("key_unknown", "bad_link"),
-    404: ("no_such_task", "no_such_path"),
+    404: ("no_such_task", "no_such_path", "model_not_found"),
     405: ("method_not_allowed",),
     408: ("upload_stalled", "head_timeout"),
     409: (

@@ -18,6 +18,9 @@ from services.gateway.problems import Disconnected, Problem
 SLACK_BYTES = 1 << 20
 """A body may be larger than what it carries by this much: boundaries, headers and text fields."""
 
+LIST = "[]"
+"""What the name of a field that is a list ends with."""
+
 _FIELD_BYTES = 16 << 10
 _PARTS = 64
 _HEADER_BYTES = 16 << 10
@@ -30,7 +33,8 @@ _EXTENDED_NAME = re.compile(r";\s*filename\*\s*=\s*([\w-]+)'[^']*'([^;\s]+)")
 
 
 class TextFields:
-    """The text fields of a form. `known` are their names; `place` says where the rest goes, for who errs."""
+    """The text fields of a form. `known` are their names; `place` says where the rest goes, for who errs. A field whose
+    name ends in `[]` is a list: it may come more than once, and its values are put together with commas."""
 
     def __init__(self, known: frozenset[str], *, place: str) -> None:
         self.values: dict[str, str] = {}
@@ -49,7 +53,7 @@ class TextFields:
                 f"There is no field '{shown}'. {self._place}; other fields are: {', '.join(sorted(self._known))}.",
                 field=shown,
             )
-        if name in self.values:
+        if name in self.values and not name.endswith(LIST):
             raise Problem(400, "field_twice", f"The field '{shown}' was sent more than once.", field=shown)
         self._field = name
         self._text.clear()
@@ -62,7 +66,12 @@ class TextFields:
 
     def end(self) -> None:
         """It is whole. Raises `Problem` when it is no text."""
-        self.values[self._field] = decoded(self._text, field=self._field)
+        text = decoded(self._text, field=self._field)
+        if self._field in self.values:
+            text = f"{self.values[self._field]},{text}"
+            if len(text) > _FIELD_BYTES:
+                raise Problem(400, "field_too_long", f"The list '{self._field}' is too long.", field=self._field)
+        self.values[self._field] = text
 
 
 def decoded(data: bytes | bytearray, *, field: str) -> str:

@@ -23,6 +23,8 @@ IdempotencyKey = Annotated[
 ]
 """How a handler asks for the key."""
 _KEY = re.compile(r"[!-~]{1,255}")
+_OWN = "\x1f"
+"""What keys of our own begin with: no client can send one."""
 
 
 def checked(key: str | None) -> str | None:
@@ -43,6 +45,18 @@ def once_of(key: str | None, submission: Submission, *, digest: str) -> Once | N
         return None
     said = "\n".join((digest, ",".join(submission.route), codec.encode_text(submission.options)))
     return Once(key=key, body=hashlib.sha256(said.encode()).hexdigest())
+
+
+def by_content(submission: Submission, *, digest: str) -> Once:
+    """What `submission` is to be told by when its client sends no key: by what it is."""
+    once = once_of("", submission, digest=digest)
+    assert once is not None
+    return Once(key=f"{_OWN}{once.body}", body=once.body)
+
+
+def behind(once: Once, task_id: str) -> Once:
+    """What another attempt at the same content is told by, now that `task_id` has ended without a result."""
+    return Once(key=_OWN + hashlib.sha256(f"{once.key} {task_id}".encode()).hexdigest(), body=once.body)
 
 
 async def earlier(redis: Redis, submission: Submission) -> str | None:

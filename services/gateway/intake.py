@@ -2,9 +2,9 @@
 
 import asyncio
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import structlog
@@ -19,16 +19,18 @@ from services.gateway.spool import Spool
 from shared import audio, metrics, queue, tasks
 from shared.blobs import BlobStore
 from shared.errors import Retryable
-from shared.messages import State
+from shared.messages import Options, StageName, State
 from shared.redis import Redis, answered
 from shared.scripts import Scripts
 from shared.steps import route_of
-from shared.submission import KeyReused, NoRoom, Submission
+from shared.submission import KeyReused, NoRoom, Once, Submission
 
 log = structlog.get_logger(__name__)
 
 _PROBES = 2
 """Recordings that are looked into at a time."""
+_MOST_FAILURES = 16
+"""So often the same content may end without a result before it is no longer told by itself."""
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +44,52 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     def headers(self) -> dict[str, str]:
         """What the answer says beside its content."""
         return {"Idempotent-Replayed": "true"} if self.replayed else {}
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """What a form asks for."""
+
+    options: Options
+    route: Sequence[StageName]
+
+
+class RecordingForm(Protocol):
+    """A form with a recording in it, for one request.
+
+    `file_field` is where the recording is, `fields` are the names of the other fields. Where a client sends no
+    idempotency key, `by_content` makes the same content the same task, as long as that has not ended without a result.
+    `again` is the client's word that it sends this once more: it is not turned away before its content is known.
+    """
+
+    @property
+    def file_field(self) -> str: ...
+
+    @property
+    def fields(self) -> frozenset[str]: ...
+
+    @property
+    def by_content(self) -> bool: ...
+
+    @property
+    def again(self) -> bool: ...
+
+    def read(self, fields: Mapping[str, str], settings: Settings) -> Wish:
+        """What the fields ask for. Raises `Problem` naming the one at fault."""
+        ...
+
+
+class _OwnForm:
+    """The form of `/audio/…`."""
+
+    file_field = uploads.FILE_FIELD
+    fields = FIELDS
+    by_content = again = False
+
+    def read(self, fields: Mapping[str, str], settings: Settings) -> Wish:
+        return _wish(options_of(fields, settings), audio=True)
+
+
+_OWN_FORM = _OwnForm()
 
 
 class Intake:
@@ -59,26 +107,39 @@ class Intake:
         self._admission = Admission(scripts, settings)
         self._probing = asyncio.Semaphore(_PROBES)
 
-    async def submit(self, request: Request[Any, Any, Any], *, key: str | None, owner: str = "") -> Accepted:
-        """The task that `request`, a form with a recording, stands for; `key` is its idempotency key. Raises what
+    async def submit(
+        self,
+        request: Request[Any, Any, Any],
+        *,
+        key: str | None,
+        owner: str = "",
+        form: RecordingForm = _OWN_FORM,
+    ) -> Accepted:
+        """The task that `request`, a `form` with a recording, stands for; `key` is its idempotency key. Raises what
         `problems` turns into a refusal.
 
         A refusal leaves neither a task nor a file. When Redis goes away in the middle, whether the task exists is
         unknown: its recording stays, and the janitor removes it if there is no task.
         """
         key = idempotency.checked(key)
-        await self._admission.admit(owner, audio=True, once=key)  # better than a refusal after a long upload
+        if not form.again:
+            await self._admission.admit(owner, audio=True, once=key)  # better than a refusal after a long upload
         settings = self._settings
         async with uploads.received(
             request,
             self._spool.place(),
-            fields=FIELDS,
+            file_field=form.file_field,
+            fields=form.fields,
             limit=settings.max_upload_bytes,
             stall_seconds=settings.upload_stall_seconds,
-        ) as form:
-            draft = self._draft(form.fields, audio=True, name=form.upload.name, owner=owner)
-            draft = msgspec.structs.replace(draft, once=idempotency.once_of(key, draft, digest=form.upload.digest))
-            return await self.earlier(draft) or await self._store(draft, form.upload.path)
+        ) as arrived:
+            upload = arrived.upload
+            draft = _draft(form.read(arrived.fields, settings), name=upload.name, owner=owner)
+            once = idempotency.once_of(key, draft, digest=upload.digest)
+            if once is None and form.by_content:
+                once = await self._once_by_content(draft, digest=upload.digest)
+            draft = msgspec.structs.replace(draft, once=once)
+            return await self.earlier(draft) or await self._store(draft, upload.path)
 
     async def submit_text(self, request: Request[Any, Any, Any], *, key: str | None, owner: str = "") -> Accepted:
         """The same for a form with a text."""
@@ -90,28 +151,14 @@ class Intake:
             most=self._settings.max_text_characters,
             stall_seconds=self._settings.upload_stall_seconds,
         )
-        draft = self._draft(form.fields, audio=False, name=form.name, owner=owner)
+        wish = _wish(options_of(form.fields, self._settings), audio=False)
+        draft = _draft(wish, name=form.name, owner=owner)
         draft = msgspec.structs.replace(draft, once=idempotency.once_of(key, draft, digest=form.digest))
         if accepted := await self.earlier(draft):
             return accepted
         await self._fleet.check(draft.options, draft.route)
         records = await asyncio.to_thread(texts.records_of, form.text, language=draft.options.language)
         return await self.create(msgspec.structs.replace(draft, records=records))
-
-    def _draft(self, fields: Mapping[str, str], *, audio: bool, name: str, owner: str) -> Submission:
-        """The task that `fields` ask for, still without its input."""
-        options = options_of(fields, self._settings)
-        task_id = uuid.uuid4().hex
-        return Submission(
-            task_id=task_id,
-            route=route_of(
-                audio=audio, translation=options.target_language is not None, insights=options.include_insights
-            ),
-            options=options,
-            job=queue.stage_job(task_id),
-            name=name,
-            owner=owner,
-        )
 
     async def earlier(self, draft: Submission) -> Accepted | None:
         """What became of the same submission when it came before. Saves the work on one that is sent again; `create`
@@ -142,6 +189,18 @@ class Intake:
         )
         return Accepted(task_id=task_id)
 
+    async def _once_by_content(self, draft: Submission, *, digest: str) -> Once | None:
+        """What `draft` is told by when it comes again without a key; None when it has failed too often."""
+        once = idempotency.by_content(draft, digest=digest)
+        for _ in range(_MOST_FAILURES):
+            same = msgspec.structs.replace(draft, once=once)
+            task_id = await answered(idempotency.earlier(self._redis, same))
+            task = await answered(tasks.read(self._redis, task_id)) if task_id else None
+            if task is None or not task.state.terminal or task.state is State.COMPLETED:
+                return once
+            once = idempotency.behind(once, task.task_id)
+        return None
+
     async def _store(self, draft: Submission, path: Path) -> Accepted:
         """Check the recording, and that it can be worked on, and keep it; then the task can be."""
         await self._fleet.check(draft.options, draft.route)
@@ -169,3 +228,22 @@ class Intake:
         """What the recording at `path` is. Raises `Permanent` for what is none, and for one that is too long."""
         async with self._probing:  # counting through many hours may not take the threads that write uploads down
             return await asyncio.to_thread(audio.probe, path, longest=self._settings.max_audio_seconds)
+
+
+def _wish(options: Options, *, audio: bool) -> Wish:
+    translation = options.target_language is not None
+    route = route_of(audio=audio, translation=translation, insights=options.include_insights)
+    return Wish(options=options, route=route)
+
+
+def _draft(wish: Wish, *, name: str, owner: str) -> Submission:
+    """The task that is wished for, still without its input."""
+    task_id = uuid.uuid4().hex
+    return Submission(
+        task_id=task_id,
+        route=wish.route,
+        options=wish.options,
+        job=queue.stage_job(task_id),
+        name=name,
+        owner=owner,
+    )

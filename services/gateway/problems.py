@@ -23,7 +23,7 @@ RETRY_SECONDS = 5
 """When a client is told to try again."""
 
 _PERMANENT = {"unsupported_media": 415, "too_long": 413}
-"""Status of a `Permanent` by its code; 422 otherwise."""
+"""Status of what is the recording's fault by its code; 422 otherwise."""
 
 
 class Problem(Exception):
@@ -79,14 +79,7 @@ def unavailable(detail: str, *, code: str = "unavailable") -> Problem:
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[ProblemBody]:
     """The response for any exception that leaves a handler."""
-    problem = _problem(error)
-    metrics.REQUESTS_REFUSED.labels(problem.code).inc()
-    if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.error("request_failed", path=request.url.path, exc_info=error)
-    elif isinstance(error, Disconnected):
-        log.info("request_abandoned", path=request.url.path)
-    elif problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
-        log.warning("request_unavailable", path=request.url.path, error=repr(error.__cause__ or error))
+    problem = refused(request, error)
     body = ProblemBody(
         title=HTTPStatus(problem.status).phrase,
         status=problem.status,
@@ -105,12 +98,30 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Proble
     )
 
 
+def refused(request: Request[Any, Any, Any], error: Exception) -> Problem:
+    """What `error` is to the client; it is counted and stands in the log."""
+    problem = _problem(error)
+    metrics.REQUESTS_REFUSED.labels(problem.code).inc()
+    if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.error("request_failed", path=request.url.path, exc_info=error)
+    elif isinstance(error, Disconnected):
+        log.info("request_abandoned", path=request.url.path)
+    elif problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        log.warning("request_unavailable", path=request.url.path, error=repr(error.__cause__ or error))
+    return problem
+
+
+def status_of(code: str) -> int:
+    """The status for what is the recording's fault, by its code."""
+    return _PERMANENT.get(code, 422)
+
+
 def _problem(error: Exception) -> Problem:
     match error:
         case Problem():
             return error
         case Permanent():
-            return Problem(_PERMANENT.get(error.code, 422), error.code, error.message)
+            return Problem(status_of(error.code), error.code, error.message)
         case Retryable():
             return unavailable(error.message, code=error.code)
         case HTTPException() if error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -35,6 +35,9 @@ class Settings(BaseSettings, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Comma-separated labels for classification when the client gives none; empty leaves it to the nlp worker."""
     default_entity_labels: str = ""
     """The same for entities."""
+    openai_models: str = "whisper-1,gpt-4o-transcribe,gpt-4o-mini-transcribe,gpt-4o-transcribe-diarize,gpt-transcribe"
+    """Comma-separated names under which clients of the OpenAI API get whatever model the workers run: most have one of
+    these built in. The models' own names count in any case."""
     cors_origins: str = ""
     """Comma-separated origins whose pages may use the gateway, such as `https://app.example.com`; `*` for all. Pages of
     the gateway's own origin always may."""

@@ -68,15 +68,18 @@ class EventStream:
         headers: Mapping[str, str] | None = None,
         first: bytes = b"",
         stamp: Stamp | None = None,
+        cut: bytes | None = None,
     ) -> None:
         """`after` is the number of the last event that the client has had, by task. `first` is sent before all else.
-        `stamp` makes the bytes of a frame of a task, its own by default."""
+        `stamp` makes the bytes of a frame of a task, its own by default; `cut` is what a stream ends with whose task
+        goes on, by default when to come back."""
         self._source = source
         self._after = after
         self._ping_seconds = ping_seconds
         self._headers = headers or {}
         self._first = first
         self._stamp = stamp
+        self._cut = cut
         self._open = len(after)
         self._begun = False
         self._turn = asyncio.Lock()
@@ -87,7 +90,7 @@ class EventStream:
         metrics.OPEN_STREAMS.inc()
         try:
             async with asyncio.TaskGroup() as group:
-                watch = group.create_task(_close_when_gone(receive, cursors), name="stream-disconnect")
+                watch = group.create_task(close_when_gone(receive, cursors), name="stream-disconnect")
                 await _start(send, self._headers)
                 await _send(send, frames.OPEN)
                 if self._first:
@@ -109,7 +112,8 @@ class EventStream:
                 for cursor in cursors:
                     group.create_task(self._follow(cursor, send), name="stream-follow")
         if self._open:  # the tasks go on, and the client finds them elsewhere
-            await _send(send, frames.retry(random.randint(*RETURN_MILLISECONDS)), more=False)
+            cut = frames.retry(random.randint(*RETURN_MILLISECONDS)) if self._cut is None else self._cut
+            await _send(send, cut, more=False)
 
     async def _follow(self, cursor: Place, send: Send) -> None:
         """Send what comes of one task until its last event is sent or the cursor is closed."""
@@ -135,7 +139,7 @@ class EventStream:
         return self._with_retry(b"".join(self._stamp(task_id, frame) for frame in taken))
 
     def _with_retry(self, events: bytes) -> bytes:
-        if self._begun:
+        if self._begun or not events:
             return events
         self._begun = True
         return frames.retry(RETRY_MILLISECONDS) + events
@@ -147,7 +151,7 @@ async def nothing_more(scope: Scope, receive: Receive, send: Send) -> None:  # n
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _close_when_gone(receive: Receive, cursors: Sequence[Place]) -> None:
+async def close_when_gone(receive: Receive, cursors: Sequence[Place]) -> None:
     """Ends the stream when the client has left. Nothing needs to be cancelled: a send to nobody returns at once."""
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -42,23 +42,29 @@ class Form(msgspec.Struct, frozen=True):
 
 @asynccontextmanager
 async def received(
-    request: Request[Any, Any, Any], path: Path, *, fields: frozenset[str], limit: int, stall_seconds: float
+    request: Request[Any, Any, Any],
+    path: Path,
+    *,
+    file_field: str,
+    fields: frozenset[str],
+    limit: int,
+    stall_seconds: float,
 ) -> AsyncGenerator[Form]:
     """The form of `request`, its file at `path`, for the time of the block; the file is then removed, whatever has
     happened.
 
-    `fields` are the names of text fields that are known, `limit` is the most bytes that the file may have,
-    `stall_seconds` the time in which something has to arrive. Raises `Problem` with 400, 408 or 413, and
-    `Disconnected`.
+    The file is in the field `file_field`; `fields` are the names of text fields that are known, `limit` is the most
+    bytes that the file may have, `stall_seconds` the time in which something has to arrive. Raises `Problem` with 400,
+    408 or 413, and `Disconnected`.
     """
-    parser = parser_of(request, field=FILE_FIELD)
+    parser = parser_of(request, field=file_field)
     if announced(request) > limit + SLACK_BYTES:
-        raise _too_large(limit)
-    text = TextFields(fields, place=f"The recording goes into '{FILE_FIELD}'")
+        raise _too_large(limit, file_field)
+    text = TextFields(fields, place=f"The recording goes into '{file_field}'")
     try:
         try:
             with await asyncio.to_thread(FileIO, path, "xb") as file:
-                reader = _Reader(parser, file, fields=text, limit=limit)
+                reader = _Reader(parser, file, file_field=file_field, fields=text, limit=limit)
                 async for chunk in body_of(request, stall_seconds=stall_seconds):
                     if reader.feed(chunk) >= _WRITE_BYTES:
                         await asyncio.to_thread(reader.write)
@@ -78,9 +84,12 @@ async def received(
 class _Reader:
     """Sorts the parts of a form into text fields and the file."""
 
-    def __init__(self, parser: PushMultipartParser, file: FileIO, *, fields: TextFields, limit: int) -> None:
+    def __init__(
+        self, parser: PushMultipartParser, file: FileIO, *, file_field: str, fields: TextFields, limit: int
+    ) -> None:
         self._parser = parser
         self._file = file
+        self._file_field = file_field
         self._fields = fields
         self._limit = limit
         self._received = 0
@@ -99,7 +108,7 @@ class _Reader:
         """Take in the next piece of the body. Answers how many bytes wait to be written."""
         self._received += len(chunk)
         if self._received > self._limit + SLACK_BYTES:
-            raise _too_large(self._limit)
+            raise _too_large(self._limit, self._file_field)
         for event in self._parser.parse(chunk):
             match event:
                 case MultipartSegment():
@@ -128,24 +137,25 @@ class _Reader:
         raise Problem(
             400,
             "audio_missing",
-            "The field 'audio' is missing. Send the recording in it: with curl, -F audio=@recording.wav",
-            field=FILE_FIELD,
+            f"The field '{self._file_field}' is missing. Send the recording in it: with curl, "
+            f"-F {self._file_field}=@recording.wav",
+            field=self._file_field,
         )
 
     def _begin(self, part: MultipartSegment) -> None:
-        name, file_name = part.name or "", file_name_of(part)
-        self._in_file = name == FILE_FIELD and (file_name is not None or part.content_type not in (None, "text/plain"))
+        name, file_name, wanted = part.name or "", file_name_of(part), self._file_field
+        self._in_file = name == wanted and (file_name is not None or part.content_type not in (None, "text/plain"))
         if self._in_file:
             if self._name is not None:
-                raise Problem(400, "audio_twice", "Send one file in 'audio' at a time.", field=FILE_FIELD)
+                raise Problem(400, "audio_twice", f"Send one file in '{wanted}' at a time.", field=wanted)
             self._name = file_name or ""
-        elif name == FILE_FIELD:
+        elif name == wanted:
             raise Problem(
                 400,
                 "audio_not_a_file",
-                "The field 'audio' came as text, not as a file. With curl, put an @ before the name: "
-                "-F audio=@recording.wav",
-                field=FILE_FIELD,
+                f"The field '{wanted}' came as text, not as a file. With curl, put an @ before the name: "
+                f"-F {wanted}=@recording.wav",
+                field=wanted,
             )
         else:
             self._fields.begin(name)
@@ -156,11 +166,9 @@ class _Reader:
             return
         self._size += len(data)
         if self._size > self._limit:
-            raise _too_large(self._limit)
+            raise _too_large(self._limit, self._file_field)
         self._pending.append(data)
 
 
-def _too_large(limit: int) -> Problem:
-    return Problem(
-        413, "too_large", f"The recording is too large. At most {limit:,} bytes are taken.", field=FILE_FIELD
-    )
+def _too_large(limit: int, field: str) -> Problem:
+    return Problem(413, "too_large", f"The recording is too large. At most {limit:,} bytes are taken.", field=field)

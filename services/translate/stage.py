@@ -72,6 +72,8 @@ class _Task:
         self._suspects = 0
 
     def planned(self, segment: Segment) -> _Plan:
+        if segment.translation is not None:  # the recogniser has done it
+            return _Plan(segment, text=segment.translation)
         source = self._source(segment)
         if source == self._target or not segment.text.strip():
             return _Plan(segment, text=segment.text)
@@ -109,7 +111,8 @@ class _Task:
         notices: list[Notice] = []
         if spoken and all(source == self._target for source in sources):
             notices.append(_same_language(self._target))
-        missing = {source for source in sources if source != self._target and not self._offers(source)}
+        left = {self._source(segment) for segment in spoken if segment.translation is None}
+        missing = {source for source in left if source != self._target and not self._offers(source)}
         if missing:
             notices.append(_no_model(missing, self._target, self._pairs))
         if self._suspects:

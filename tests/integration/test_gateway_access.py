@@ -9,6 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from deploy.local.demo import Order, demo
+from services.gateway import openai_api
 from services.gateway.access import Access
 from services.gateway.app import create_app
 from services.gateway.settings import Settings
@@ -51,9 +52,14 @@ async def test_every_route_asks_for_a_key(client: httpx.AsyncClient, guarded: Se
     found = operations(guarded)
     assert {path for _, path in found} >= OPEN
     for method, template in found:
-        path = template.format(task_id="x", path="x")
+        path = template.format(task_id="x", path="x", name="x")
         bare = await client.request(method, path)
         strange = await client.request(method, path, headers=bearing(STRANGER))
+        if template.startswith(openai_api.PREFIX):
+            assert {bare.status_code, strange.status_code} == {401}, path
+            assert bare.json()["error"]["code"] == "key_missing"
+            assert strange.json()["error"]["code"] == "invalid_api_key"
+            continue
         if template in OPEN:
             assert {bare.status_code, strange.status_code} <= {200, 404}, path
             continue

@@ -254,3 +254,13 @@ def test_a_missing_model_says_what_to_do(tmp_path: Path) -> None:
         make_engine(Settings(models_dir=tmp_path)).load()
     with pytest.raises(ModelMissing, match="ASR_MODEL"):
         make_engine(Settings(asr_model=str(tmp_path))).load()
+
+
+async def test_whisper_writes_in_english_what_is_said_in_portuguese(engine: Recogniser, audio: Path) -> None:
+    """With its own translate task, in words that have their times. (English that is taken for Portuguese shows that the
+    task is chosen by what is to be done, and costs no other recording.)"""
+    options = Options(language="pt", english_unless=())
+    document, segments = await transcribe(engine, audio / "jfk.flac", options)
+    assert "country" in " ".join(plain(" ".join(segment.text for segment in segments)))
+    assert document.language == "pt"
+    assert all(segment.translation == segment.text and segment.words for segment in segments)

@@ -229,3 +229,17 @@ def test_partials_carry_the_text_so_far() -> None:
     assert STAGE.partial.text(segment) == "are you?"
     expected = TranscriptPart(transcript="How are you?", segment=segment)
     assert STAGE.partial.part("How are you?", segment) == expected
+
+
+async def test_speech_comes_in_english_where_it_is_asked_for(tmp_path: Path) -> None:
+    """What the recogniser has put into English is its own translation, and the language is still what is spoken, also
+    for an attempt that goes on behind another; a language that is left to the translate stage comes as it is."""
+    path = recording(tmp_path, ("noise", 8))
+    _, work, _ = await transcribe(path, options=Options(english_unless=("fi",)))
+    assert [(segment.translation, segment.language) for segment in work.written] == [
+        (segment.text, "pt") for segment in work.written
+    ]
+    assert work.written
+    for options in (Options(english_unless=("fi", "pt")), Options(), Options(english_unless=(), language="en")):
+        _, work, _ = await transcribe(path, options=options)
+        assert {segment.translation for segment in work.written} == {None}

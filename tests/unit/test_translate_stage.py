@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
+import msgspec
 import pytest
 
 from services.translate.engine import make_engine
@@ -189,3 +190,17 @@ def test_an_unknown_engine_is_refused_with_the_choices() -> None:
     """The message names the variable, what was asked for and what there is."""
     with pytest.raises(SettingsError, match=r"TRANSLATE_ENGINE: .*'magic'; choose from embedded"):
         make_engine(Settings(translate_engine="magic"))
+
+
+async def test_what_the_recogniser_has_translated_stays() -> None:
+    """It is not translated again, and nobody is warned that there is no model for its language."""
+    done, left = spoken("Good morning.", "Fine.", language="fi")
+    segments = [msgspec.structs.replace(done, translation="Good morning."), left]
+    work = FakeWork(TO_PORTUGUESE, batches=[segments], document=Document(segments=2, language="fi"))
+    emit, engine = FakeEmit(work), Shouter()
+    document = await STAGE.run(work, engine, emit)
+    assert [segment.translation for segment in emit.emitted] == ["Good morning.", None]
+    assert [warning.code for warning in document.warnings] == ["no_translation_model"]
+    alone = FakeWork(TO_PORTUGUESE, batches=[segments[:1]], document=Document(segments=1, language="fi"))
+    assert (await STAGE.run(alone, engine, FakeEmit(alone))).warnings == ()
+    assert engine.asked == []
