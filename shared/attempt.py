@@ -19,7 +19,7 @@ from shared import codec, events, keys, metrics, queue
 from shared.blobs import BlobStore
 from shared.commit import Commit, Committed, NextJob, PublishedEvent
 from shared.device import Device
-from shared.messages import Document, Notice, Options, Partial, Result, Segment, StageName, Step
+from shared.messages import Document, Notice, Options, Partial, Result, Segment, StageName, State, Step
 from shared.redis import Redis, persist
 from shared.result import assemble
 from shared.scripts import Claim, Scripts
@@ -180,6 +180,10 @@ class Attempt:
         while len(self._owed) > _PUBLISH_AT_ONCE:
             await self._commit()
         await self._commit([codec.encode(document)], ends=True, result=result)
+        if self._position == 0:
+            metrics.AUDIO_SECONDS.inc(document.duration)
+        if result is not None:
+            metrics.TASKS_ENDED.labels(State.COMPLETED).inc()
 
     def _take(self, segment: Segment, *, done: float | None) -> None:
         self._written.append(segment)

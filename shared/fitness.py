@@ -55,16 +55,23 @@ class Fitness:
         """Look again and again, for ever."""
         while True:
             try:
-                self._note(await examine(self._redis))
+                await self.look()
                 await asyncio.sleep(ROUND_SECONDS)
             except AWAY:  # its absence is told by everybody who needs it
                 await asyncio.sleep(AGAIN_SECONDS)
+
+    async def look(self) -> None:
+        """Find out how Redis is now. Raises one of `AWAY`."""
+        self._note(await _ask(self._redis))
 
     def text(self) -> str:
         """A line for each fault, for the body of a readiness probe."""
         return "".join(f"warning: redis: {fault.state}: {fault.remedy}\n" for fault in self.faults)
 
-    def _note(self, found: Sequence[Fault]) -> None:
+    def _note(self, info: Mapping[str, Any] | None) -> None:
+        found = _judge(info)
+        metrics.REDIS_MEMORY.set((info or {}).get("used_memory", 0))
+        metrics.REDIS_MEMORY_LIMIT.set((info or {}).get("maxmemory", 0))
         for fault in found:
             if fault not in self.faults:
                 log.warning("redis_unfit", fault=fault.name, state=fault.state, remedy=fault.remedy)
@@ -78,10 +85,18 @@ class Fitness:
 
 async def examine(redis: Redis) -> Sequence[Fault]:
     """The faults of the Redis behind the client. Raises one of `AWAY`."""
+    return _judge(await _ask(redis))
+
+
+async def _ask(redis: Redis) -> Mapping[str, Any] | None:
     try:
-        return faults(await answered(redis.info()))
+        return await answered(redis.info())
     except ResponseError:
-        return [_UNKNOWN]
+        return None
+
+
+def _judge(info: Mapping[str, Any] | None) -> Sequence[Fault]:
+    return [_UNKNOWN] if info is None else faults(info)
 
 
 def faults(info: Mapping[str, Any]) -> Sequence[Fault]:

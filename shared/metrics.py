@@ -1,11 +1,32 @@
-"""Prometheus metrics of every service, in one registry. Labels have few values: never a task id."""
+"""Prometheus metrics of every service, in one registry. Labels have few values: never a task id.
+
+What is counted of a stage stands at 0 from the start of its worker: Prometheus sees no increase in a counter that is
+born with its first event, and so no alert would come of a first failure. docs/operations.md explains each of them.
+"""
 
 from prometheus_client import Counter, Gauge, Histogram
+
+from shared.messages import StageName, State
 
 REDIS_DISRUPTIONS = Counter("voxmesh_redis_disruptions_total", "Commands that met a Redis that was away")
 REDIS_FAULTS = Gauge(
     "voxmesh_redis_faults", "1 where tasks are not safe in this Redis, by what is wrong with it", ["fault"]
 )
+REDIS_MEMORY = Gauge(
+    "voxmesh_redis_memory_bytes", "Memory that Redis uses for its data, as seen within the last minute"
+)
+REDIS_MEMORY_LIMIT = Gauge("voxmesh_redis_memory_limit_bytes", "What Redis may use (maxmemory); 0 is no limit")
+QUEUE_JOBS = Gauge("voxmesh_queue_jobs", "Jobs of a stage, waiting or in hand, as the gateway sees them", ["stage"])
+QUEUE_OLDEST_SECONDS = Gauge(
+    "voxmesh_queue_oldest_seconds",
+    "How long the job that nobody has in hand and that has waited longest has been due; 0 when none waits",
+    ["stage"],
+)
+WORKERS = Gauge("voxmesh_workers", "Live workers of a stage, as the gateway sees them", ["stage"])
+CAPACITY = Gauge(
+    "voxmesh_capacity_jobs", "Jobs that the live workers of a stage take at a time, all together", ["stage"]
+)
+ATTEMPTS_RUNNING = Gauge("voxmesh_attempts_running", "Attempts that this worker has in hand", ["stage"])
 ATTEMPTS = Counter("voxmesh_attempts_total", "Attempts of a stage by how they ended", ["stage", "outcome"])
 ATTEMPT_SECONDS = Histogram(
     "voxmesh_attempt_seconds",
@@ -22,6 +43,11 @@ QUEUE_SECONDS = Histogram(
 RECORDS = Counter("voxmesh_records_total", "Records written", ["stage"])
 RECORDS_REFUSED = Counter("voxmesh_records_refused_total", "Records that were there already", ["stage"])
 SUPERSEDED = Counter("voxmesh_attempts_superseded_total", "Attempts that were shut out by their fence", ["stage"])
+LEASES_LOST = Counter(
+    "voxmesh_leases_lost_total",
+    "Attempts that went on where a worker had fallen silent, as seen by their successors",
+    ["stage"],
+)
 AUDIO_SECONDS = Counter("voxmesh_audio_seconds_total", "Seconds of audio transcribed")
 TASKS_SUBMITTED = Counter("voxmesh_tasks_submitted_total", "Tasks accepted")
 TASKS_ENDED = Counter(
@@ -30,3 +56,22 @@ TASKS_ENDED = Counter(
 REQUESTS_REFUSED = Counter("voxmesh_requests_refused_total", "Requests refused, by the code of the answer", ["code"])
 OPEN_STREAMS = Gauge("voxmesh_open_streams", "Event streams open on this gateway")
 EVENTS_SENT = Counter("voxmesh_events_sent_total", "Events sent to clients")
+
+OUTCOMES = ("completed", "failed", "retried", "handed_back", "stopped")
+"""How an attempt ends."""
+
+
+def show_stage(stage: StageName) -> None:
+    """Shows what a worker of the stage counts, at 0."""
+    for outcome in OUTCOMES:
+        ATTEMPTS.labels(stage, outcome)
+    for metric in (RECORDS, RECORDS_REFUSED, SUPERSEDED, LEASES_LOST, ATTEMPTS_RUNNING, ATTEMPT_SECONDS, QUEUE_SECONDS):
+        metric.labels(stage)
+    show_ends()
+
+
+def show_ends() -> None:
+    """Shows each way in which a task can end, at 0."""
+    for state in State:
+        if state.terminal:
+            TASKS_ENDED.labels(state)

@@ -54,6 +54,7 @@ class Runner(msgspec.Struct, frozen=True, kw_only=True):
         except AlreadyDone as done:
             log.info("stage_needless", reason=str(done))
         except Exhausted as exhausted:
+            metrics.LEASES_LOST.labels(stage).inc()
             log.error("attempts_exhausted", attempts=self.settings.max_attempts)
             await self._fail(task_id, exhausted.token, _worn_out(stage))
         else:
@@ -66,9 +67,11 @@ class Runner(msgspec.Struct, frozen=True, kw_only=True):
         started = time.monotonic()
         outcome = "failed"
         metrics.QUEUE_SECONDS.labels(self.stage.name).observe(claim.queued_seconds)
+        metrics.LEASES_LOST.labels(self.stage.name).inc(claim.lost)
         log.info("stage_started", behind_record=claim.tail, queue_s=round(claim.queued_seconds, 3))
         try:
-            outcome = await self._work(task_id, claim)
+            with metrics.ATTEMPTS_RUNNING.labels(self.stage.name).track_inprogress():
+                outcome = await self._work(task_id, claim)
         except asyncio.CancelledError:
             outcome = "handed_back"
             await self._hand_back(task_id, claim)

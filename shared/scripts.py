@@ -62,6 +62,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     queued_seconds: float
     submitted: datetime
     """When the task was submitted; UTC."""
+    lost: bool
+    """Whether the worker of the attempt before fell silent over it."""
 
 
 class Exhausted(Exception):
@@ -227,7 +229,7 @@ def _places(task_id: str, stage: StageName) -> list[str]:
 
 
 def _claim(fields: Sequence[Any]) -> Claim:
-    token, attempt, now, tail, route, options, blob, duration, turn, published, queued, created = fields
+    token, attempt, now, tail, route, options, blob, duration, turn, published, queued, created, lost = fields
     return Claim(
         token=token,
         attempt=attempt,
@@ -240,6 +242,7 @@ def _claim(fields: Sequence[Any]) -> Claim:
         published=int(published),
         queued_seconds=max(0.0, (now - int(queued)) / 1000),
         submitted=datetime.fromtimestamp(int(created) / 1000, UTC),
+        lost=bool(lost),
     )
 
 

@@ -29,7 +29,7 @@ from arq.connections import ArqRedis
 from arq.typing import WorkerCoroutine
 from arq.worker import Worker, func
 
-from shared import codec, keys, logs, presence, queue
+from shared import codec, keys, logs, metrics, presence, queue
 from shared.attempt import Surroundings
 from shared.blobs import BlobStore
 from shared.device import Device
@@ -165,6 +165,7 @@ async def _serve(stage: Stage, engine: Engine, settings: StageSettings) -> None:
     for signum in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signum, stopping.set)
     await refuse_cluster(settings)
+    metrics.show_stage(stage.name)
     device = Device(patience_seconds=settings.stuck_seconds)
     async with AsyncExitStack() as resources:
         resources.callback(device.close)

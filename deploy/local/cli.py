@@ -76,6 +76,10 @@ def _parser() -> argparse.ArgumentParser:
     key.add_argument("name", metavar="NAME", help="whose it is; several keys may have one name")
     key.set_defaults(command=_key)
 
+    health = commands.add_parser("health", help="ask the service on this machine how it is: HEALTH_PORT, else PORT")
+    health.add_argument("kind", nargs="?", choices=["live", "ready"], default="live")
+    health.set_defaults(command=_health)
+
     commands.add_parser("doctor", help="say what this machine lacks").set_defaults(command=_doctor)
     return parser
 
@@ -138,6 +142,12 @@ def _key(arguments: Arguments, _: Mapping[str, str]) -> int:
     from deploy.local.key import make_key
 
     return make_key(arguments.name)
+
+
+def _health(arguments: Arguments, environ: Mapping[str, str]) -> int:
+    from deploy.local.probe import health
+
+    return health(environ, kind=arguments.kind)
 
 
 def _doctor(_: Arguments, environ: Mapping[str, str]) -> int:

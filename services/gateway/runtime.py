@@ -12,6 +12,7 @@ from redis.asyncio import ConnectionPool
 
 from services.gateway.access import Access
 from services.gateway.batch import Batching
+from services.gateway.census import Census
 from services.gateway.fleet import Fleet
 from services.gateway.garbage import collect_the_old
 from services.gateway.hub import Hub
@@ -42,6 +43,7 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
     fitness: Fitness
     polling: Polling
     fleet: Fleet
+    census: Census
     spool: Spool
     intake: Intake
     janitor: Janitor
@@ -77,6 +79,7 @@ def build(settings: Settings) -> Runtime:
         fitness=Fitness(redis),
         polling=Polling(hub.backlog, seconds=settings.poll_seconds),
         fleet=fleet,
+        census=Census(redis, fleet),
         spool=spool,
         intake=Intake(redis, scripts, blobs=blobs, spool=spool, fleet=fleet, settings=settings),
         janitor=Janitor(redis, scripts, blobs),
@@ -92,6 +95,7 @@ async def running(runtime: Runtime) -> AsyncGenerator[None]:
             keepers = (
                 group.create_task(runtime.batching.work(), name="redis"),
                 group.create_task(runtime.fitness.watch(), name="fitness"),
+                group.create_task(runtime.census.work(), name="census"),
                 group.create_task(_keep_house(runtime.janitor), name="janitor"),
                 group.create_task(runtime.spool.keep_clean(), name="spool"),
                 group.create_task(collect_the_old(), name="garbage"),

@@ -1,5 +1,6 @@
 -- Begins an attempt of a stage. The fence token is raised at every claim, so that the attempt before is shut out from
 -- here on. Returns {status, ...}: OK with what the attempt needs; GONE, CLOSED, ENDED or EXHAUSTED when there is nothing to do.
+-- `lost` in the reply is 1 when the attempt before neither ended nor was handed back: its worker fell silent.
 -- Called again by the same claimant, whose reply was lost, it is the same attempt.
 local task, out, watch = KEYS[1], KEYS[2], KEYS[3]
 local request = cmsgpack.unpack(ARGV[1])
@@ -10,7 +11,9 @@ if not state then return {'GONE'} end
 if state ~= 'queued' and state ~= 'running' then return {'CLOSED', state} end
 if redis.call('HEXISTS', task, 'ended:' .. stage) == 1 then return {'ENDED'} end
 
-local repeated = redis.call('HGET', task, 'claimant:' .. stage) == request.claimant
+local claimant = redis.call('HGET', task, 'claimant:' .. stage)
+local repeated = claimant == request.claimant
+local lost = (claimant and not repeated) and 1 or 0
 local token = redis.call('HINCRBY', task, 'fence:' .. stage, repeated and 0 or 1)
 local attempt = redis.call('HINCRBY', task, 'attempts:' .. stage, repeated and 0 or 1)
 redis.call('HSET', task, 'claimant:' .. stage, request.claimant)
@@ -30,4 +33,4 @@ if #last > 0 then tail = tonumber(string.match(last[1][1], '^%d+')) end
 local fields = redis.call('HMGET', task, 'route', 'options', 'blob', 'duration', 'turn',
   'published:' .. stage, 'queued:' .. stage, 'created')
 return {'OK', token, attempt, now, tail, fields[1], fields[2], fields[3], fields[4], fields[5], fields[6] or '0',
-  fields[7] or '0', fields[8]}
+  fields[7] or '0', fields[8], lost}

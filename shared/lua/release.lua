@@ -8,6 +8,7 @@ local fields = redis.call('HMGET', task, 'state', 'fence:' .. request.stage)
 if fields[2] ~= tostring(request.token) then return {'SUPERSEDED'} end
 if fields[1] ~= 'running' then return {'CLOSED'} end
 redis.call('HINCRBY', task, 'fence:' .. request.stage, 1)
+redis.call('HDEL', task, 'claimant:' .. request.stage)
 if request.forgiven then redis.call('HINCRBY', task, 'attempts:' .. request.stage, -1) end
 
 local time = redis.call('TIME')

@@ -1,0 +1,29 @@
+"""`voxmesh health`: what the service in this container says of itself, for a container's health check."""
+
+from collections.abc import Mapping
+from http.client import HTTPConnection, HTTPException
+
+from shared.errors import SettingsError
+
+_PATIENCE_SECONDS = 4.0
+"""Less than the time that a container's health check usually gets, so that it is we who say what is wrong."""
+
+
+def health(environ: Mapping[str, str], *, kind: str) -> int:
+    """Print what `/health/{kind}` answers. 0 when all is well, 1 when it is not or nobody answers.
+
+    Asked is the worker's `HEALTH_PORT` where there is one, and else the gateway's `PORT`."""
+    port = environ.get("HEALTH_PORT") or environ.get("PORT") or "8000"
+    if not port.isdecimal():
+        raise SettingsError(f"HEALTH_PORT, PORT: it must be a number, not {port!r}")
+    connection = HTTPConnection("127.0.0.1", int(port), timeout=_PATIENCE_SECONDS)
+    try:
+        connection.request("GET", f"/health/{kind}")
+        response = connection.getresponse()
+        print(response.read().decode(errors="replace").strip())
+    except (OSError, HTTPException) as error:
+        print(f"no answer on port {port}: {error}")
+        return 1
+    finally:
+        connection.close()
+    return 0 if response.status == 200 else 1
