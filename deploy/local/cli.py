@@ -51,16 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--port", help="port to listen on, 0 for a free one (PORT, 8000)")
     up.set_defaults(command=_up)
 
-    demo = commands.add_parser("demo", help="send a recording through a mesh and print its stream")
-    demo.add_argument("file", nargs="?", type=Path, metavar="FILE", help="a recording (the sample)")
-    demo.add_argument("--language", default="", help="what is spoken (found out by listening)")
-    demo.add_argument("--target", default="", metavar="LANGUAGE", help="what to translate to (DEFAULT_TARGET_LANGUAGE)")
-    demo.add_argument("--no-translation", action="store_true", help="leave the translation out")
-    demo.add_argument("--no-insights", action="store_true", help="leave the insights out")
-    demo.add_argument("--json", action="store_true", help="print each event as a line of JSON")
-    demo.add_argument("--url", default="", help="use the mesh that runs there instead of starting one")
-    demo.set_defaults(command=_demo)
-
+    _describe_demo(commands.add_parser("demo", help="send a recording through a mesh and print its stream"))
     commands.add_parser("gateway", help="run the gateway alone").set_defaults(command=_gateway)
 
     worker = commands.add_parser("worker", help="run one worker alone")
@@ -82,6 +73,17 @@ def _parser() -> argparse.ArgumentParser:
 
     commands.add_parser("doctor", help="say what this machine lacks").set_defaults(command=_doctor)
     return parser
+
+
+def _describe_demo(demo: argparse.ArgumentParser) -> None:
+    demo.add_argument("file", nargs="?", type=Path, metavar="FILE", help="a recording (the sample)")
+    demo.add_argument("--language", default="", help="what is spoken (found out by listening)")
+    demo.add_argument("--target", default="", metavar="LANGUAGE", help="what to translate to (DEFAULT_TARGET_LANGUAGE)")
+    demo.add_argument("--no-translation", action="store_true", help="leave the translation out")
+    demo.add_argument("--no-insights", action="store_true", help="leave the insights out")
+    demo.add_argument("--json", action="store_true", help="print each event as a line of JSON")
+    demo.add_argument("--url", default="", help="use the mesh that runs there instead of starting one")
+    demo.set_defaults(command=_demo)
 
 
 # The commands import what they need: `voxmesh gateway` becomes another program and should not wait for rich.
