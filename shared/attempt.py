@@ -16,6 +16,7 @@ from typing import ParamSpec, Self, TypeVar
 import msgspec
 
 from shared import codec, events, keys, metrics, queue
+from shared.batches import Batches
 from shared.blobs import BlobStore
 from shared.commit import Commit, Committed, NextJob, PublishedEvent
 from shared.device import Device
@@ -28,6 +29,8 @@ from shared.wake import until_set
 
 P = ParamSpec("P")
 T = TypeVar("T")
+I = TypeVar("I")  # noqa: E741 - input and output of a model
+O = TypeVar("O")  # noqa: E741
 
 _READ_AT_ONCE = 64
 _PUBLISH_AT_ONCE = 64
@@ -41,6 +44,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     scripts: Scripts
     blobs: BlobStore
     device: Device
+    batches: Batches
     ttl_ms: int
     wait_ms: int
 
@@ -134,7 +138,7 @@ class Attempt:
             elif self._input_end is None:
                 await self._rest(until_set(self._woken, at_most_seconds=_LOOK_EVERY_SECONDS))
 
-    async def _rest(self, wait: Awaitable[None]) -> None:
+    async def _rest(self, wait: Awaitable[object]) -> None:
         """Wait for others, the stage before or those who use the device. The clock of this attempt stands meanwhile."""
         ends, begun = self._clock.when(), asyncio.get_running_loop().time()
         self._clock.reschedule(None)
@@ -153,6 +157,24 @@ class Attempt:
             await self._commit()
         await self._rest(self._around.device.turn())
         return await self._around.device.run(function, *args, **kwargs)
+
+    async def share(
+        self,
+        function: Callable[[Sequence[I]], Sequence[O]],
+        item: I,
+        *,
+        weight: float = 1.0,
+        most: float = 1.0,
+        urgent: bool = False,
+    ) -> O:
+        if self._owed and self._due:
+            await self._commit()
+        request = self._around.batches.ask(function, item, weight=weight, most=most, urgent=urgent)
+        try:
+            await self._rest(request.begun.wait())
+            return await request.answer
+        finally:
+            request.answer.cancel()
 
     async def segments(self, segments: Sequence[Segment], *, done: float | None = None) -> None:
         if not segments:

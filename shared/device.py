@@ -22,6 +22,10 @@ class Unwanted(Exception):
     """Nobody waits for this computation any more."""
 
 
+class Unusable(Exception):
+    """A model says that it cannot compute any more, however often it is asked: only a new process helps."""
+
+
 _here = threading.local()
 
 
@@ -38,7 +42,7 @@ class Device:
     def __init__(self, *, patience_seconds: float) -> None:
         """`patience_seconds` is how long a computation may go on that nobody waits for any more."""
         self.stuck = asyncio.Event()
-        """Set when one has gone on for longer. The thread is lost; only a new process helps."""
+        """Set when one has gone on for longer, or has found the device unusable. Only a new process helps."""
         self._patience_seconds = patience_seconds
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="device")
         self._turn = asyncio.Lock()
@@ -52,13 +56,23 @@ class Device:
         """Returns when the device is the caller's, who goes on with `run` at once."""
         await self._turn.acquire()
 
+    def pass_on(self) -> None:
+        """The caller, whose turn it is, has nothing to compute."""
+        self._turn.release()
+
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What `function` returns or raises. The turn of the caller ends when the computation has ended."""
+        """What `function` returns or raises. The turn of the caller ends when the computation has ended.
+
+        Never returns when that raises `Unusable`: the worker stops and hands back what it has in hand."""
         loop = asyncio.get_running_loop()
         unwanted = threading.Event()
         job = self._executor.submit(_compute, partial(function, *args, **kwargs), unwanted)
         try:
             return await asyncio.wrap_future(job)
+        except Unusable:
+            self.stuck.set()
+            await loop.create_future()
+            raise
         finally:
             if job.cancel() or job.done():
                 self._turn.release()

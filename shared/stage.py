@@ -16,6 +16,8 @@ from shared.messages import Document, Notice, Options, Partial, Segment, StageNa
 
 P = ParamSpec("P")
 T = TypeVar("T")
+I = TypeVar("I")  # noqa: E741 - input and output of a model
+O = TypeVar("O")  # noqa: E741
 
 
 class Engine(Protocol):
@@ -77,6 +79,19 @@ class Work(Protocol):
 
     async def compute(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `function` on the engine's thread. Steps announced so far leave first, so that clients see them."""
+        ...
+
+    async def share(
+        self,
+        function: Callable[[Sequence[I]], Sequence[O]],
+        item: I,
+        *,
+        weight: float = 1.0,
+        most: float = 1.0,
+        urgent: bool = False,
+    ) -> O:
+        """What `function` answers for `item`, computed as `compute` does, in one call with what other tasks ask of the
+        same function meanwhile: as many items as weigh `most` together, but at least one. `urgent` ones go first."""
         ...
 
 

@@ -31,6 +31,7 @@ from arq.worker import Worker, func
 
 from shared import codec, keys, logs, metrics, presence, queue
 from shared.attempt import Surroundings
+from shared.batches import Batches
 from shared.blobs import BlobStore
 from shared.device import Device
 from shared.errors import MeshError, ModelMissing
@@ -134,7 +135,8 @@ class StageWorker(Worker):
         running = [task for task in self.tasks.values() if not task.done()]
         if running:
             log.info("draining", jobs=len(running))
-            _, late = await asyncio.wait(running, timeout=self._drain_seconds)
+            stuck = self.runner.surroundings.device.stuck.is_set()
+            _, late = await asyncio.wait(running, timeout=0 if stuck else self._drain_seconds)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
@@ -195,6 +197,7 @@ def build(stage: Stage, engine: Engine, settings: StageSettings, *, redis: Redis
             scripts=Scripts(redis, limits),
             blobs=BlobStore(settings.blob_url),
             device=device,
+            batches=Batches(device),
             ttl_ms=limits.ttl_ms,
             wait_ms=limits.wait_ms,
         ),

@@ -9,6 +9,8 @@ from shared.messages import Document, Notice, Options, Partial, Segment, Step
 
 P = ParamSpec("P")
 T = TypeVar("T")
+I = TypeVar("I")  # noqa: E741 - input and output of a model
+O = TypeVar("O")  # noqa: E741
 
 
 class FakeWork:
@@ -53,6 +55,19 @@ class FakeWork:
     async def compute(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         self.computed.append(getattr(function, "__name__", repr(function)))
         return function(*args, **kwargs)
+
+    async def share(
+        self,
+        function: Callable[[Sequence[I]], Sequence[O]],
+        item: I,
+        *,
+        weight: float = 1.0,
+        most: float = 1.0,
+        urgent: bool = False,
+    ) -> O:
+        """`function` of `item` alone: there is no other task."""
+        del weight, most, urgent
+        return (await self.compute(function, [item]))[0]
 
 
 class FakeEmit:
