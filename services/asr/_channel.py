@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 import msgspec
 
 from services.asr._clips import Clip, Cutter, Samples
-from services.asr._recogniser import Heard, Hints, Recogniser
+from services.asr._recogniser import Heard, Hints, Recogniser, Request, in_english
 from services.asr._sentences import sentences
 from shared.messages import Segment, Word
 from shared.stage import Work
@@ -26,19 +26,21 @@ _LONGEST_SECONDS, _LONGEST_CHARACTER_SECONDS = 3.0, 0.2
 """No word takes more than this and this for each character: one that seems to has been stretched over speech behind it
 that the recogniser has left out."""
 
-_Spoken = tuple[Clip, Sequence[Word]]
+_Spoken = tuple[Clip, Sequence[Word], str]
+"""A clip, its words, and what they are in."""
 
 
 class Channel:
     """Channel `number` of the recording; None stands for the mix of all.
 
     `pending` are the segments that are transcribed and not written yet, in order and not numbered. `language` is what
-    is spoken, as soon as it is known; `language_score` how certain that is, None where nothing had to be guessed."""
+    is spoken at first, as soon as it is known; `language_score` how certain that is, None where nothing had to be
+    guessed."""
 
     def __init__(self, work: Work, engine: Recogniser, number: int | None) -> None:
         written = [segment for segment in work.written if segment.channel == number]
         self.pending = deque[Segment]()
-        self.language = written[-1].language if written else work.options.language
+        self.language = written[0].language if written else work.options.language
         self.language_score: float | None = None
         self.hints_cut = False
         self._work = work
@@ -104,41 +106,49 @@ class Channel:
         self._held, self._ready = clips, []
         self._size = min(self._size * 2, self._engine.batch_size)
         if clips[-1].end > self._written_until:
-            options = self._work.options
-            hints = Hints(
-                language=self.language,
-                prompt=options.initial_prompt,
-                hotwords=options.hotwords,
-                english_unless=options.english_unless,
-            )
-            heard = await self._work.compute(self._engine.transcribe, [clip.samples for clip in clips], hints)
+            heard = await self._heard(clips)
             unsure = heard.language_score is not None and heard.language_score < _SURE
             if unsure and len(clips) < _MOST_UNSURE_CLIPS and not self._ended:
                 return
             if any(heard.clips) and self.language is None:
                 self.language, self.language_score = heard.language, heard.language_score
             self.hints_cut = self.hints_cut or heard.hints_cut
-            spoken = await self._with_rests(clips, heard, hints)
-            self.pending += self._segments(spoken, heard.language, until, in_english=hints.in_english(heard.language))
+            self.pending += self._segments(await self._with_rests(clips, heard), until)
         self._held = []
 
-    async def _with_rests(self, clips: Sequence[Clip], heard: Heard, hints: Hints) -> Sequence[_Spoken]:
+    async def _heard(self, clips: Sequence[Clip], *, language: str | None = None) -> Heard:
+        """What is said in `clips`, which are in `language` if that is known. Other tasks' clips may be heard with them;
+        the first of a task go before the later ones of others, so that its text comes early."""
+        options = self._work.options
+        hints = Hints(
+            language=options.language or language,
+            likely=self.language,
+            prompt=options.initial_prompt,
+            hotwords=options.hotwords,
+            english_unless=options.english_unless,
+        )
+        request = Request(clips=[clip.samples for clip in clips], hints=hints)
+        return await self._work.share(
+            self._engine.transcribe,
+            request,
+            weight=self._engine.effort(request.clips),
+            most=self._engine.batch_size,
+            urgent=not self._work.written,
+        )
+
+    async def _with_rests(self, clips: Sequence[Clip], heard: Heard) -> Sequence[_Spoken]:
         """The clips with their words. Where the recogniser stopped in the middle, it is asked for the rest alone: it
         likes to take what is said again for a repetition of its own."""
-        rests = [
-            clip.behind(_over(words[-1])) if words else None for clip, words in zip(clips, heard.clips, strict=True)
-        ]
-        asked = [rest.samples for rest in rests if rest]
-        hints = msgspec.structs.replace(hints, language=heard.language)
-        more = iter((await self._work.compute(self._engine.transcribe, asked, hints)).clips if asked else ())
         spoken: list[_Spoken] = []
-        for clip, words, rest in zip(clips, heard.clips, rests, strict=True):
-            spoken.append((clip, words))
+        for clip, words, language in zip(clips, heard.clips, heard.languages, strict=True):
+            spoken.append((clip, words, language))
+            rest = clip.behind(_over(words[-1])) if words else None
             if rest:
-                spoken.append((rest, next(more)))
+                more = await self._heard([rest], language=language)
+                spoken.append((rest, more.clips[0], language))
         return spoken
 
-    def _segments(self, spoken: Sequence[_Spoken], language: str, until: float, *, in_english: bool) -> list[Segment]:
+    def _segments(self, spoken: Sequence[_Spoken], until: float) -> list[Segment]:
         """What is said behind what is written. What came in English though something else is spoken is its own
         translation."""
         return [
@@ -149,10 +159,10 @@ class Channel:
                 text=text,
                 words=_stripped(sentence) if self._work.options.word_timestamps else (),
                 language=language,
-                translation=text if in_english else None,
+                translation=text if in_english(language, self._work.options.english_unless) else None,
                 channel=self._number,
             )
-            for clip, words in spoken
+            for clip, words, language in spoken
             for sentence in sentences(_placed(words, clip, until))
             if (sentence[0].start + sentence[-1].end) / 2 > self._written_until
             for text in ["".join(word.text for word in sentence).strip()]

@@ -1,6 +1,6 @@
 """What a client has to know about a transcript. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from shared.messages import Notice, Options, StageName
 
@@ -28,6 +28,13 @@ def unsure(language: str | None) -> Notice:
         "Name what is spoken with `language`."
     )
     return _notice(code="language_uncertain", message=message)
+
+
+def mixed(languages: Mapping[str, float]) -> Notice:
+    """More than one language is spoken; `languages` has their shares."""
+    shares = ", ".join(f"{language} {share:.0%}" for language, share in languages.items())
+    message = f"More than one language is spoken ({shares}); each segment names its own. If that is wrong, name one."
+    return _notice(code="mixed_language", message=message)
 
 
 def hints_cut() -> Notice:

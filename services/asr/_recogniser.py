@@ -11,28 +11,41 @@ from shared.stage import Engine
 
 
 class Hints(msgspec.Struct, frozen=True, kw_only=True):
-    """What the client told about the recording. `language` is None to detect it. What is spoken in none of the
-    languages `english_unless` is written in English; None: in no case."""
+    """What is known about the recording. `language` is what all of it is in, by the word of the client; without it,
+    `likely` is what was spoken so far: a clip that is certainly in another language is transcribed in that. What is
+    spoken in none of the languages `english_unless` is written in English; None: in no case."""
 
     language: str | None = None
+    likely: str | None = None
     prompt: str | None = None
     hotwords: str | None = None
     english_unless: tuple[str, ...] | None = None
 
-    def in_english(self, language: str) -> bool:
-        """Whether speech in `language` is to be translated into English."""
-        return self.english_unless is not None and language not in ("en", *self.english_unless)
+
+def in_english(language: str, unless: tuple[str, ...] | None) -> bool:
+    """Whether speech in `language` is to be translated into English: not if it is in one of `unless`."""
+    return unless is not None and language not in ("en", *unless)
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """Some clips of one recording, at most 30 s each at 16 kHz."""
+
+    clips: Sequence[Samples]
+    hints: Hints
 
 
 class Heard(msgspec.Struct, frozen=True, kw_only=True):
-    """What the recogniser made of some clips. `language_score` is 0 to 1, None when nothing had to be guessed.
+    """What the recogniser made of a request. `language` is what is mostly spoken, `language_score` how likely that is,
+    0 to 1, and None when it did not have to be guessed.
 
     `clips` has the words of each clip in order: times in seconds from the start of the clip, texts with the space that
-    goes before them. `hints_cut` tells that prompt and hotwords were too long and have been cut."""
+    goes before them; `languages` what each is in. `hints_cut` tells that prompt and hotwords were too long and have
+    been cut."""
 
     language: str
     language_score: float | None
     clips: Sequence[Sequence[Word]]
+    languages: Sequence[str]
     hints_cut: bool = False
 
 
@@ -46,7 +59,7 @@ class Recogniser(Engine, Protocol):
 
     @property
     def batch_size(self) -> int:
-        """How many clips it likes to get at once."""
+        """How many clips of 30 s it likes to get at once."""
         ...
 
     @property
@@ -60,6 +73,11 @@ class Recogniser(Engine, Protocol):
         `samples` are whole frames at 16 kHz; `memory` is None at the start of a recording."""
         ...
 
-    def transcribe(self, clips: Sequence[Samples], hints: Hints) -> Heard:
-        """The words of each clip, at most 30 s at 16 kHz. A clip in which nothing is said comes back empty."""
+    def effort(self, clips: Sequence[Samples]) -> float:
+        """What `clips` cost, in clips of 30 s."""
+        ...
+
+    def transcribe(self, requests: Sequence[Request]) -> Sequence[Heard]:
+        """What is said in the clips of each request; what they ask for together does not change that. A clip in which
+        nothing is said comes back empty."""
         ...

@@ -1,8 +1,8 @@
 """Whisper on CTranslate2, with the Silero VAD that ships with faster-whisper. The only file here that imports ML.
 
 WhisperX's and faster-whisper's own pipelines take a whole recording and detect, cut, encode and time it in one go. This
-engine does the same in steps of one batch, so that a stage can stream, stop and continue: one pass of the encoder
-serves the language, the text and the word times of a batch.
+engine does the same in steps of one batch, so that a stage can stream, stop and continue, and several tasks share a
+batch: one run of the encoder serves the language, the text and the word times of all their clips.
 
 Text that the model makes up is stopped three times: only speech comes here; a clip that the model itself calls silent
 and unlikely is dropped; and one that repeats itself is decoded again with repetition forbidden.
@@ -10,7 +10,6 @@ and unlikely is dropped; and one that repeats itself is decoded again with repet
 
 import warnings
 import zlib
-from collections import Counter
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.resources import files
@@ -21,12 +20,14 @@ import msgspec
 import numpy as np
 
 from services.asr._clips import FRAME, Samples
-from services.asr._recogniser import Heard, Hints, Recogniser
+from services.asr._recogniser import Heard, Hints, Recogniser, Request, in_english
+from services.asr._rows import Decoded, Row, groups, settle
+from services.asr._words import WITHOUT_SPACES, glued
 from services.asr.settings import Settings
 from shared import processors
 from shared.errors import ModelMissing, SettingsError
-from shared.messages import Word
 from shared.models import locate
+from shared.portions import Portions
 from shared.settings import choose
 
 _MOST_HINT_TOKENS = 223
@@ -38,18 +39,30 @@ _REPETITIVE = 2.4
 """How often a text must fit into its compressed form to be held for a loop."""
 _CONTEXT_FRAMES = 64
 """What Silero wants to hear again of the frame before, in samples."""
-_PREPENDED, _APPENDED = "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、"
-"""Punctuation that belongs to the following or the preceding word."""
+_FRAME_SECONDS = 0.01
+_FULL = 3000
+"""Frames that Whisper sees at most, 30 s …"""
+_STEP = 500
+"""… and it sees a multiple of this, so that clips of about one length can share a batch."""
 _STANDARD = {"jw": "jv"}
 """Codes of Whisper that are no longer those of ISO 639."""
 _WHISPERS_OWN = {standard: own for own, standard in _STANDARD.items()}
-_WITHOUT_SPACES = ("zh", "ja", "th", "lo", "my", "yue")
 
 
 def make_engine(settings: Settings) -> Recogniser:
     """The engine that the settings ask for, not loaded yet. Raises `SettingsError` naming the variable."""
     choices = {"embedded": "whisperx.asr", "light": "faster_whisper"}
     return Whisper(settings, library=choose("ASR_ENGINE", settings.asr_engine, choices))
+
+
+def model_arguments(settings: Settings) -> dict[str, Any]:
+    """What `WhisperModel` is called with."""
+    return {
+        "device": settings.asr_device,
+        "compute_type": settings.compute_type,
+        "cpu_threads": settings.worker_threads or processors.available(),
+        "local_files_only": True,
+    }
 
 
 class _Memory(msgspec.Struct):
@@ -60,32 +73,16 @@ class _Memory(msgspec.Struct):
     context: Samples
 
 
-class _Decoded(msgspec.Struct, frozen=True):
-    """The decoder's answer for one clip."""
-
-    tokens: list[int]
-    likelihood: float
-    silence: float
-    repetition: float
-
-    @property
-    def repetitive(self) -> bool:
-        return self.repetition > _REPETITIVE
-
-    @property
-    def made_up(self) -> bool:
-        return self.silence > _SILENT_PROBABILITY and self.likelihood < _UNLIKELY
-
-
 class Whisper:
     """A Whisper model in CTranslate2's format, as `library`, a module, runs it. Implements `Recogniser`."""
 
     def __init__(self, settings: Settings, *, library: str) -> None:
         self._settings = settings
         self._library = library
-        self._threads = settings.worker_threads or processors.available()
+        self._portions = Portions(2 * settings.asr_batch_size)
         self._whisper: Any = None
         self._vad: Any = None
+        self._ctranslate2: Any = None
         self._tokenizers: Any = None
         self._transcribing: Any = None
 
@@ -109,20 +106,15 @@ class Whisper:
             # The libraries behind WhisperX warn about each other at import; nothing that a person here could act on.
             warnings.simplefilter("ignore")
             library = import_module(self._library)
+            self._ctranslate2 = import_module("ctranslate2")
             self._tokenizers = import_module("faster_whisper.tokenizer")
             self._transcribing = import_module("faster_whisper.transcribe")
             onnxruntime = import_module("onnxruntime")
         try:
-            self._whisper = library.WhisperModel(
-                str(folder),
-                device=self._settings.asr_device,
-                compute_type=self._settings.asr_compute_type,
-                cpu_threads=self._threads,
-                local_files_only=True,
-            )
+            self._whisper = library.WhisperModel(str(folder), **model_arguments(self._settings))
         except (RuntimeError, ValueError) as error:
             tried = f"{folder} with ASR_DEVICE={self._settings.asr_device}"
-            precision = f"ASR_COMPUTE_TYPE={self._settings.asr_compute_type}"
+            precision = f"ASR_COMPUTE_TYPE={self._settings.compute_type}"
             raise SettingsError(f"ASR_MODEL: cannot load {tried}, {precision}: {error}") from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -133,7 +125,7 @@ class Whisper:
     def warm_up(self) -> None:
         """Run the VAD and every part of Whisper once."""
         self.listen(np.zeros(FRAME, np.float32), None)
-        self.transcribe([np.zeros(16_000, np.float32)], Hints())
+        self.transcribe([Request(clips=[np.zeros(16_000, np.float32)], hints=Hints())])
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -141,8 +133,8 @@ class Whisper:
             "model": Path(self._settings.asr_model).name,
             "languages": sorted(self.languages),
             "device": self._settings.asr_device,
-            "compute_type": self._settings.asr_compute_type,
-            "threads": self._threads,
+            "compute_type": self._settings.compute_type,
+            "threads": model_arguments(self._settings)["cpu_threads"],
             "follows": ["initial_prompt", "hotwords", "word_timestamps", "channels"],
         }
 
@@ -160,72 +152,112 @@ class Whisper:
         probabilities: list[float] = np.asarray(heard).reshape(-1).tolist()
         return probabilities, _Memory(hidden, cell, rows[-1, -_CONTEXT_FRAMES:])
 
-    def transcribe(self, clips: Sequence[Samples], hints: Hints) -> Heard:
-        """The words of each clip."""
-        features = [self._whisper.feature_extractor(clip)[..., :-1] for clip in clips]
-        encoded = self._encode(features)
-        language, score = self._language(encoded, hints.language)
-        tokenizer = self._tokenizers.Tokenizer(
+    def effort(self, clips: Sequence[Samples]) -> float:
+        """What `clips` cost, in clips of 30 s."""
+        return sum(self._length(len(clip) // self._whisper.feature_extractor.hop_length) for clip in clips) / _FULL
+
+    def transcribe(self, requests: Sequence[Request]) -> Sequence[Heard]:
+        """What is said in the clips of each request. Each step takes as many clips at once as have the same shape."""
+        rows = [
+            self._row(number, request.hints, clip) for number, request in enumerate(requests) for clip in request.clips
+        ]
+        own = [[row for row in rows if row.request == number] for number in range(len(requests))]
+        for group in groups(rows, lambda row: row.length):
+            self._portions.compute(self._encode, group)
+            self._portions.compute(self._guess, [row for row in group if row.hints.language is None])
+        found = [settle(of_request) for of_request in own]
+        for row in rows:
+            self._prepare(row)
+        for group in groups(rows, lambda row: (row.length, len(row.prompt))):
+            self._portions.compute(self._decode, group)
+        spoken = [row for row in rows if row.decoded and row.decoded.tokens]
+        for group in groups(spoken, lambda row: (row.length, tuple(row.tokenizer.sot_sequence))):
+            self._portions.compute(self._time, group)
+        return [
+            Heard(
+                language=language,
+                language_score=score,
+                clips=[row.words for row in of_request],
+                languages=[row.language for row in of_request],
+                hints_cut=any(row.hints_cut for row in of_request),
+            )
+            for of_request, (language, score) in zip(own, found, strict=True)
+        ]
+
+    def _row(self, request: int, hints: Hints, clip: Samples) -> Row:
+        if not self._whisper.model.is_multilingual:
+            hints = msgspec.structs.replace(hints, language="en")
+        features = self._whisper.feature_extractor(clip)[..., :-1]
+        return Row(request=request, hints=hints, features=features, length=self._length(features.shape[-1]))
+
+    def _length(self, frames: int) -> int:
+        """How many frames the model sees of a clip with so many."""
+        with_silence = frames + round(self._settings.asr_silence_seconds / _FRAME_SECONDS)
+        return min(-(-with_silence // _STEP) * _STEP, _FULL)
+
+    def _encode(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """One run of the encoder. What it makes of each row is kept where any later batch can take it from."""
+        padded = [np.pad(row.features, ((0, 0), (0, row.length - row.features.shape[-1]))) for row in rows]
+        features = self._ctranslate2.StorageView.from_array(np.ascontiguousarray(np.stack(padded)))
+        encoded = self._whisper.model.encode(features, to_cpu=True)
+        outputs: Samples = np.asarray(encoded.to(self._ctranslate2.DataType.float32))
+        for row, own in zip(rows, outputs, strict=True):
+            row.encoded = own
+        return rows
+
+    def _guess(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """How likely each language is in each row."""
+        for row, guess in zip(rows, self._whisper.model.detect_language(self._stacked(rows)), strict=True):
+            codes = [(str(token).strip("<|>"), float(probability)) for token, probability in guess]
+            row.guesses = {_STANDARD.get(code, code): probability for code, probability in codes}
+        return rows
+
+    def _prepare(self, row: Row) -> None:
+        """What the decoder is told before it begins with a row."""
+        row.tokenizer = self._tokenizers.Tokenizer(
             self._whisper.hf_tokenizer,
             self._whisper.model.is_multilingual,
-            task="translate" if hints.in_english(language) else "transcribe",
-            language=_WHISPERS_OWN.get(language, language),
+            task="translate" if in_english(row.language, row.hints.english_unless) else "transcribe",
+            language=_WHISPERS_OWN.get(row.language, row.language),
         )
-        prompt, hints_cut = _prompt(tokenizer, hints)
-        decoded = self._decode(encoded, tokenizer, prompt)
-        for index, answer in enumerate(decoded):
-            if answer.repetitive:
-                again = self._decode(self._encode([features[index]]), tokenizer, prompt, no_repeat_ngram_size=5)[0]
-                decoded[index] = _Decoded([], again.likelihood, again.silence, 0.0) if again.repetitive else again
-        words = self._timed(encoded, tokenizer, decoded, [feature.shape[-1] for feature in features])
-        return Heard(language=language, language_score=score, clips=words, hints_cut=hints_cut)
+        row.prompt, row.hints_cut = _prompt(row.tokenizer, row.hints)
 
-    def _encode(self, features: Sequence[Any]) -> Any:
-        """One run of the encoder. Clips are filled up with silence, alike, because they share the run."""
-        extractor = self._whisper.feature_extractor
-        silence = round(self._settings.asr_silence_seconds / extractor.time_per_frame)
-        longest = min(max(feature.shape[-1] for feature in features) + silence, extractor.nb_max_frames)
-        longest += longest % 2
-        padded = [np.pad(feature, ((0, 0), (0, longest - feature.shape[-1]))) for feature in features]
-        return self._whisper.encode(np.stack(padded))
+    def _decode(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """The text of each row, as tokens; none where it is made up."""
+        for row, answer in zip(rows, self._generate(rows), strict=True):
+            if answer.repetition > _REPETITIVE:
+                answer = self._generate([row], no_repeat_ngram_size=5)[0]  # noqa: PLW2901 - a better one
+            silent = answer.silence > _SILENT_PROBABILITY and answer.likelihood < _UNLIKELY
+            loop = answer.repetition > _REPETITIVE
+            row.decoded = msgspec.structs.replace(answer, tokens=[]) if silent or loop else answer
+        return rows
 
-    def _language(self, encoded: Any, given: str | None) -> tuple[str, float | None]:
-        """The language and how likely it is over all that was encoded; None where there was nothing to guess."""
-        if not self._whisper.model.is_multilingual:
-            return "en", None
-        if given is not None:
-            return given, None
-        totals: Counter[str] = Counter()
-        guesses = self._whisper.model.detect_language(encoded)
-        for guess in guesses:
-            for token, probability in guess:
-                totals[token.strip("<|>")] += probability
-        language, total = totals.most_common(1)[0]
-        return _STANDARD.get(language, language), round(total / len(guesses), 4)
-
-    def _decode(self, encoded: Any, tokenizer: Any, prompt: Sequence[int], **options: int) -> list[_Decoded]:
+    def _generate(self, rows: Sequence[Row], **options: int) -> list[Decoded]:
         results = self._whisper.model.generate(
-            encoded,
-            [list(prompt) for _ in range(encoded.shape[0])],
+            self._stacked(rows),
+            [list(row.prompt) for row in rows],
             beam_size=self._settings.asr_beam_size,
             suppress_blank=True,
-            suppress_tokens=self._transcribing.get_suppressed_tokens(tokenizer, [-1]),
+            suppress_tokens=self._transcribing.get_suppressed_tokens(rows[0].tokenizer, [-1]),
             return_scores=True,
             return_no_speech_prob=True,
             **options,
         )
-        return [_judged(result, tokenizer) for result in results]
+        return [_judged(result, rows[0].tokenizer) for result in results]
 
-    def _timed(
-        self, encoded: Any, tokenizer: Any, decoded: Sequence[_Decoded], lengths: Sequence[int]
-    ) -> Sequence[Sequence[Word]]:
-        """The words of each answer with their times, from the decoder's attention to the sound."""
-        texts = [[] if answer.made_up else answer.tokens for answer in decoded]
-        if not any(texts):
-            return [() for _ in texts]
-        pieces = self._whisper.find_alignment(tokenizer, texts, encoded, lengths)
-        spaced = tokenizer.task == tokenizer.translate or tokenizer.language_code not in _WITHOUT_SPACES
-        return [_glued(piece, spaced=spaced) for piece in pieces]
+    def _time(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """The words of each row with their times, from the decoder's attention to the sound."""
+        tokenizer = rows[0].tokenizer
+        texts = [row.decoded.tokens for row in rows if row.decoded]
+        lengths = [row.features.shape[-1] for row in rows]
+        pieces = self._whisper.find_alignment(tokenizer, texts, self._stacked(rows), lengths)
+        spaced = tokenizer.task == tokenizer.translate or tokenizer.language_code not in WITHOUT_SPACES
+        for row, own in zip(rows, pieces, strict=True):
+            row.words = glued(own, spaced=spaced)
+        return rows
+
+    def _stacked(self, rows: Sequence[Row]) -> Any:
+        return self._ctranslate2.StorageView.from_array(np.stack([row.encoded for row in rows]))
 
     def _folder(self) -> Path:
         """Where the model is."""
@@ -249,40 +281,13 @@ def _prompt(tokenizer: Any, hints: Hints) -> tuple[list[int], bool]:
     return [*start, *tokenizer.sot_sequence, tokenizer.no_timestamps], len(told) < len(hotwords) + len(before)
 
 
-def _judged(result: Any, tokenizer: Any) -> _Decoded:
+def _judged(result: Any, tokenizer: Any) -> Decoded:
     tokens = [token for token in result.sequences_ids[0] if token < tokenizer.eot]
     length = len(result.sequences_ids[0])
     text = tokenizer.decode(tokens).strip().encode()
-    return _Decoded(
+    return Decoded(
         tokens=tokens,
         likelihood=result.scores[0] * length / (length + 1),
         silence=result.no_speech_prob,
         repetition=len(text) / len(zlib.compress(text)),
-    )
-
-
-def _glued(pieces: Sequence[Any], *, spaced: bool) -> list[Word]:
-    """Words from the aligner's pieces: what has no space before it belongs to the word before, and punctuation to the
-    word that it stands at in scripts without spaces."""
-    words: list[Word] = []
-    for piece in pieces:
-        text = piece["word"]
-        if not text:
-            continue
-        word = Word(text=text, start=float(piece["start"]), end=float(piece["end"]), score=float(piece["probability"]))
-        if words and (not text.startswith(" ") if spaced else _belongs(words[-1].text, text)):
-            word = _joined(words.pop(), word)
-        words.append(word)
-    return [word for word in words if word.text.strip()]
-
-
-def _belongs(before: str, text: str) -> bool:
-    return before.strip() in _PREPENDED or text.strip() in _APPENDED
-
-
-def _joined(word: Word, more: Word) -> Word:
-    """One word of two pieces. Punctuation makes it no less certain."""
-    scores = [part.score for part in (word, more) if part.score is not None and any(map(str.isalnum, part.text))]
-    return Word(
-        text=word.text + more.text, start=word.start, end=max(word.end, more.end), score=min(scores, default=None)
     )

@@ -17,14 +17,21 @@ class Settings(StageSettings, frozen=True, kw_only=True, forbid_unknown_fields=T
     """A model of the pack by name, or the path of a folder with a Whisper model for CTranslate2."""
     asr_device: str = "cpu"
     """`cpu` or `cuda`."""
-    asr_compute_type: str = "int8"
-    """Precision: `int8` is the fastest on processors, `float16` on graphics cards."""
+    asr_compute_type: str = ""
+    """Precision, as CTranslate2 names it. The default is the fastest that loses nothing that can be heard: `int8` on
+    processors, `float16` on graphics cards. `int8_float16` takes half the memory of a card."""
     asr_batch_size: Count = 4
-    """Stretches of up to 30 s that are transcribed at once. More is faster on a graphics card only; 4 keep one call,
-    and so the wait for a cancelled task, within seconds on two processors."""
+    """Stretches of 30 s that are transcribed at once, of whichever tasks; more of them when they are shorter. More is
+    faster on a graphics card only; 4 keep one call, and so the wait for a cancelled task, within seconds on two
+    processors."""
     asr_silence_seconds: Annotated[float, msgspec.Meta(ge=0)] = 15.0
     """Silence that Whisper sees behind a clip, at most up to its full window of 30 s. Less is faster for short clips:
     15 takes about two thirds of the time of the full window for sentences of a few seconds, and hears the same. With 10
     it begins to mishear a word here and there, with less than 8 to say things twice."""
     asr_beam_size: Count = 5
     """Hypotheses that are followed. Whisper's own default; 1 is faster and makes more mistakes."""
+
+    @property
+    def compute_type(self) -> str:
+        """The precision that is asked for, or the usual one of the device."""
+        return self.asr_compute_type or ("float16" if self.asr_device == "cuda" else "int8")

@@ -109,10 +109,11 @@ class _Transcription:
         segments = tuple(self._work.written)
         duration = round(self._windows.seconds, 3)
         warnings = tuple(self._warnings())
-        main = self._main()
+        main, languages = self._main(), self._languages()
+        language = next(iter(languages), main.language)
         transcript = Transcript(
             transcript=" ".join(segment.text for segment in segments),
-            language=main.language,
+            language=language,
             duration=duration,
             segments=segments,
         )
@@ -120,8 +121,8 @@ class _Transcription:
         return Document(
             segments=len(segments),
             duration=duration,
-            language=main.language,
-            language_score=main.language_score,
+            language=language,
+            language_score=main.language_score if main.language == language else None,
             coverage=self._coverage(),
             warnings=warnings,
         )
@@ -131,6 +132,16 @@ class _Transcription:
         numbers = [segment.channel or 0 for segment in self._work.written]
         return self._channels[max(range(len(self._channels)), key=numbers.count)]
 
+    def _languages(self) -> dict[str, float]:
+        """What is spoken, and for which share of the time in which somebody speaks, 0 to 1; the most first."""
+        seconds: dict[str, float] = {}
+        for segment in self._work.written:
+            if segment.language:
+                seconds[segment.language] = seconds.get(segment.language, 0.0) + segment.end - segment.start
+        whole = sum(seconds.values()) or 1.0
+        ordered = sorted(seconds.items(), key=lambda item: -item[1])
+        return {language: spoken / whole for language, spoken in ordered}
+
     def _warnings(self) -> Iterator[Notice]:
         if self._windows.damaged:
             yield _notices.damaged(self._windows.seconds, self._windows.claimed)
@@ -138,6 +149,8 @@ class _Transcription:
             yield _notices.no_speech()
         if guessed := [channel.language for channel in self._channels if channel.unsure]:
             yield _notices.unsure(guessed[0])
+        if len(languages := self._languages()) > 1:
+            yield _notices.mixed(languages)
         if any(channel.hints_cut for channel in self._channels):
             yield _notices.hints_cut()
         yield from _notices.not_done(self._work.options)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from services.asr._clips import FRAME, Samples
-from services.asr._recogniser import Heard, Hints
+from services.asr._recogniser import Heard, Hints, Request
 from shared.messages import Word
 from tests.fakes.recordings import RATE, write_wave
 
@@ -21,11 +21,13 @@ class NoiseEngine:
     batch_size = 4
     longest_seconds = 3_600.0
 
-    def __init__(self, *scores: float, late: float = 0.0, most: int = 30) -> None:
+    def __init__(self, *scores: float, late: float = 0.0, most: int = 30, quiet: float = 0.0) -> None:
+        """It guesses Portuguese with `scores`; what is not as loud as `quiet` is certainly English."""
         self.heard: list[tuple[int, Hints]] = []
         """How many clips each call brought, and the hints."""
         self._scores = list(scores)
         self._late = late
+        self._quiet = quiet
         self._most = most
 
     def load(self) -> None: ...
@@ -37,16 +39,29 @@ class NoiseEngine:
         assert len(samples) % FRAME == 0
         return np.clip(np.abs(samples.reshape(-1, FRAME)).mean(1) / LOUD, 0, 1).tolist(), memory or "memory"
 
-    def transcribe(self, clips: Sequence[Samples], hints: Hints) -> Heard:
+    def effort(self, clips: Sequence[Samples]) -> float:
+        return sum(len(clip) for clip in clips) / (30 * RATE)
+
+    def transcribe(self, requests: Sequence[Request]) -> Sequence[Heard]:
+        return [self.hear(request.clips, request.hints) for request in requests]
+
+    def hear(self, clips: Sequence[Samples], hints: Hints) -> Heard:
+        """The answer to one request."""
         self.heard.append((len(clips), hints))
-        score = None if hints.language else self._scores.pop(0) if self._scores else 0.9
+        known = hints.language or hints.likely
+        score = None if known else self._scores.pop(0) if self._scores else 0.9
         words = [self._words(min(int(len(clip) / RATE), self._most)) for clip in clips]
         return Heard(
-            language=hints.language or "pt",
+            language=known or self.language_of(clips[0]) or "pt",
             language_score=score,
             clips=words,
+            languages=[self.language_of(clip) or known or "pt" for clip in clips],
             hints_cut=len(hints.prompt or "") > 1000,
         )
+
+    def language_of(self, clip: Samples) -> str | None:
+        """What `clip` is certainly in; None where that is not known."""
+        return "en" if self._quiet and np.abs(clip).mean() < self._quiet else None
 
     def _words(self, count: int) -> list[Word]:
         stops = ["." if second % 4 == 3 or second == count - 1 else "" for second in range(count)]

@@ -1,13 +1,15 @@
 """Speech recognition with the real models: what was said, when, and nothing that was not."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from transformers.models.whisper.english_normalizer import BasicTextNormalizer
 
-from services.asr._recogniser import Hints, Recogniser
+from services.asr._clips import Samples
+from services.asr._recogniser import Heard, Hints, Recogniser, Request
 from services.asr.engine import make_engine
 from services.asr.settings import Settings
 from services.asr.stage import run
@@ -62,6 +64,11 @@ async def transcribe(engine: Recogniser, path: Path, options: Options | None = N
     work = FakeWork(options, audio=path)
     document = await run(work, engine, FakeEmit(work))
     return document, work.written
+
+
+def heard(engine: Recogniser, clips: Sequence[Samples], hints: Hints | None = None) -> Heard:
+    """The answer to one request."""
+    return engine.transcribe([Request(clips=clips, hints=hints or Hints())])[0]
 
 
 def plain(text: str) -> list[str]:
@@ -201,10 +208,10 @@ async def test_another_attempt_writes_the_same(engine: Recogniser, audio: Path, 
 def test_hints_steer_the_recogniser_and_have_a_limit(engine: Recogniser, audio: Path) -> None:
     """A prompt changes the spelling; one that is longer than the decoder is cut instead of breaking it."""
     line = decode(audio / "librivox-0870.wav").samples
-    steered = engine.transcribe([line], Hints(language="en", prompt="Mister Jon Dashwoode."))
+    steered = heard(engine, [line], Hints(language="en", prompt="Mister Jon Dashwoode."))
     assert "Dashwoode" in "".join(word.text for word in steered.clips[0])
     assert not steered.hints_cut
-    endless = engine.transcribe([line], Hints(language="en", prompt="and so on " * 500, hotwords="Elinor " * 500))
+    endless = heard(engine, [line], Hints(language="en", prompt="and so on " * 500, hotwords="Elinor " * 500))
     assert endless.hints_cut
     assert endless.clips[0]
 
@@ -213,7 +220,7 @@ def test_every_length_of_clip_is_survived(engine: Recogniser) -> None:
     """From a hundredth of a second to the full window, alone and together."""
     clips = [np.random.default_rng(1).normal(0, 0.1, size).astype(np.float32) for size in (512, 1024, 16_000, 479_744)]
     for batch in [*[[clip] for clip in clips], clips]:
-        assert len(engine.transcribe(batch, Hints(language="en")).clips) == len(batch)
+        assert len(heard(engine, batch, Hints(language="en")).clips) == len(batch)
 
 
 def test_an_english_model_understands_english(audio: Path) -> None:
@@ -221,9 +228,9 @@ def test_an_english_model_understands_english(audio: Path) -> None:
     recogniser = make_engine(settings("whisper-tiny.en", worker_threads=1))
     recogniser.load()
     assert recogniser.languages == {"en"}
-    heard = recogniser.transcribe([decode(audio / "jfk.flac").samples], Hints())
-    assert (heard.language, heard.language_score) == ("en", None)
-    assert "your country" in "".join(word.text for word in heard.clips[0])
+    answer = heard(recogniser, [decode(audio / "jfk.flac").samples])
+    assert (answer.language, answer.language_score) == ("en", None)
+    assert "your country" in "".join(word.text for word in answer.clips[0])
     assert recogniser.describe()["threads"] == 1
 
 
@@ -232,7 +239,7 @@ def test_the_engine_of_whisperx_hears_the_same(engine: Recogniser, audio: Path) 
     whisperx = make_engine(Settings(models_dir=MODELS))
     whisperx.load()
     line = [decode(audio / "librivox-0920.wav").samples]
-    assert whisperx.transcribe(line, Hints()) == engine.transcribe(line, Hints())
+    assert heard(whisperx, line) == heard(engine, line)
 
 
 def test_an_unknown_engine_is_named() -> None:

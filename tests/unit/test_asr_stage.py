@@ -10,7 +10,7 @@ from services.asr.stage import STAGE, run
 from shared.errors import Permanent
 from shared.messages import Document, Options, Segment, StageName, Step, Transcript, TranscriptPart
 from tests.fakes.noise import NoiseEngine, recording
-from tests.fakes.recordings import RATE, write, write_bytes
+from tests.fakes.recordings import RATE, write, write_bytes, write_wave
 from tests.fakes.stage import Died, FakeEmit, FakeWork
 
 
@@ -65,7 +65,7 @@ async def test_a_recording_without_a_length_has_progress(tmp_path: Path) -> None
     assert 0 < shares[0] < 0.3
 
 
-async def test_silence_completes_with_a_warning(tmp_path: Path) -> None:
+async def test_a02_silence_completes_with_a_warning(tmp_path: Path) -> None:
     """No speech is no error: no segments, no language, one warning, and the recogniser is not asked to invent any."""
     engine = NoiseEngine()
     document, work, emit = await transcribe(recording(tmp_path, ("silence", 30)), engine)
@@ -95,7 +95,7 @@ async def test_another_attempt_goes_on_behind_a_dead_one(tmp_path: Path, dies_af
     assert second.written == undisturbed.written
     assert emit.emitted == undisturbed.written[dies_after:]
     assert (document.segments, document.coverage) == (expected_document.segments, expected_document.coverage)
-    assert {hints.language for _, hints in engine.heard} <= {"pt"}
+    assert {hints.likely for _, hints in engine.heard} <= {"pt"}
 
 
 async def test_finished_clips_are_not_transcribed_again(tmp_path: Path) -> None:
@@ -114,7 +114,8 @@ async def test_an_unsure_language_is_guessed_with_more_speech(tmp_path: Path) ->
     engine = NoiseEngine(0.3, 0.8)
     document, work, emit = await transcribe(recording(tmp_path, *[("noise", 9.0), ("silence", 0.5)] * 10), engine)
     assert [count for count, _ in engine.heard][:2] == [1, 3]
-    assert [hints.language for _, hints in engine.heard][:3] == [None, None, "pt"]
+    assert [hints.likely for _, hints in engine.heard][:3] == [None, None, "pt"]
+    assert {hints.language for _, hints in engine.heard} == {None}
     assert document.language_score == 0.8
     assert work.written[0].start < 1
     assert emit.calls[0][0]
@@ -172,7 +173,32 @@ async def test_a_language_that_nobody_understands_fails(tmp_path: Path) -> None:
     assert raised.value.code == "unsupported_language"
 
 
-async def test_hints_reach_the_recogniser(tmp_path: Path) -> None:
+async def test_a09_two_languages_in_one_recording(tmp_path: Path) -> None:
+    """Each clip is transcribed in its own language and says so; the warning tells the shares; an attempt that goes on
+    behind the change finds the same."""
+    random = np.random.default_rng(1)
+    path = write_wave(tmp_path / "two.wav", random.normal(0, 1, 120 * RATE) * np.repeat([8000, 2000], 60 * RATE))
+    document, work, _ = await transcribe(path, NoiseEngine(quiet=0.1))
+    languages = [str(segment.language) for segment in work.written]
+    assert languages == sorted(languages, reverse=True)
+    assert set(languages) == {"pt", "en"}
+    (warning,) = document.warnings
+    assert warning.code == "mixed_language"
+    assert all(f"{language} " in warning.message for language in ("pt", "en"))
+    second = FakeWork(audio=path, written=work.written[:-2])
+    await run(second, NoiseEngine(quiet=0.1), FakeEmit(second))
+    assert second.written == work.written
+
+
+async def test_a09_a_language_that_is_named_is_that_of_all(tmp_path: Path) -> None:
+    """The client's word counts: nothing is guessed, and nothing is in another language."""
+    engine = NoiseEngine()
+    document, work, _ = await transcribe(recording(tmp_path, ("noise", 70)), engine, Options(language="en"))
+    assert {hints.language for _, hints in engine.heard} == {"en"}
+    assert {segment.language for segment in work.written} == {document.language} == {"en"}
+
+
+async def test_a11_hints_reach_the_recogniser(tmp_path: Path) -> None:
     """Prompt and hotwords go along with each call; a warning tells when they were too long."""
     engine = NoiseEngine()
     path = recording(tmp_path, ("noise", 3))
@@ -182,7 +208,7 @@ async def test_hints_reach_the_recogniser(tmp_path: Path) -> None:
     assert [warning.code for warning in document.warnings] == ["prompt_truncated"]
 
 
-async def test_times_stay_within_the_recording(tmp_path: Path) -> None:
+async def test_a05_times_stay_within_the_recording(tmp_path: Path) -> None:
     """A recogniser that hears beyond the end, or overlapping words, is put right."""
     document, work, _ = await transcribe(recording(tmp_path, ("noise", 13.4)), NoiseEngine(late=20.0))
     words = [word for segment in work.written for word in segment.words]

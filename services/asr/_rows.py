@@ -1,0 +1,72 @@
+"""The clips of several requests as rows for a model, and what is found out about each of them on the way.
+
+A model takes rows of one shape at a time. What shape a row has depends on its clip and its hints alone, so that what is
+heard in it does not depend on the rows that happen to be beside it: another attempt hears the same.
+"""
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from services.asr._recogniser import Hints
+from shared.messages import Word
+
+SURE = 0.9
+"""From this probability on a clip is in another language than the rest of its recording."""
+
+
+class Decoded(msgspec.Struct, frozen=True):
+    """The decoder's answer for one clip."""
+
+    tokens: list[int]
+    likelihood: float
+    """Mean log probability of a token."""
+    silence: float
+    """The probability that nobody speaks."""
+    repetition: float
+    """How often the text fits into its compressed form."""
+
+
+class Row(msgspec.Struct, kw_only=True):
+    """One clip. `length` is how many frames of 10 ms the model sees, silence behind the clip included."""
+
+    request: int
+    hints: Hints
+    features: Any
+    length: int
+    encoded: Any = None
+    guesses: Mapping[str, float] = {}
+    """How likely each language is; empty where it need not be guessed."""
+    language: str = ""
+    tokenizer: Any = None
+    prompt: Sequence[int] = ()
+    hints_cut: bool = False
+    decoded: Decoded | None = None
+    words: Sequence[Word] = ()
+
+
+def groups(rows: Iterable[Row], key: Callable[[Row], Hashable]) -> Iterator[list[Row]]:
+    """`rows` in groups with an equal key, in the order in which they begin."""
+    found: dict[Hashable, list[Row]] = {}
+    for row in rows:
+        found.setdefault(key(row), []).append(row)
+    yield from found.values()
+
+
+def settle(rows: Sequence[Row]) -> tuple[str, float | None]:
+    """Give each row of a request its language. Returns that of the whole, and how likely it is if it was guessed."""
+    hints = rows[0].hints
+    totals: dict[str, float] = {}
+    for row in rows:
+        for language, probability in row.guesses.items():
+            totals[language] = totals.get(language, 0.0) + probability
+    score = None
+    main = hints.language or hints.likely
+    if main is None:
+        main = max(totals, key=totals.__getitem__)
+        score = round(totals[main] / len(rows), 4)
+    for row in rows:
+        own = max(row.guesses, key=row.guesses.__getitem__, default=main)
+        row.language = own if row.guesses.get(own, 0.0) >= SURE else main
+    return main, score
