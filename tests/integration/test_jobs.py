@@ -73,6 +73,23 @@ async def test_an_attempt_that_fails_is_followed_by_another(redis: Redis, settin
         await wait_until(nothing_left, description="no job is left, nor any trace of one")
 
 
+async def test_work_that_is_only_slow_is_left_alone(redis: Redis, settings: BaseSettings) -> None:
+    """A sentence that takes longer than several leases keeps its worker: another one has nothing to do meanwhile."""
+
+    def think(number: int) -> None:
+        if number == 2:
+            threading.Event().wait(2)
+
+    async with (
+        working(STAGES[StageName.NLP], FakeEngine(), settings),
+        working(STAGES[StageName.ASR], FakeEngine(think), settings, lease_seconds=0.5),
+        working(STAGES[StageName.ASR], FakeEngine(think), settings, lease_seconds=0.5),
+    ):
+        await submit(redis, "t")
+        assert (await until_ended(redis, "t"))[-1].step is Step.COMPLETED
+        assert await redis.hget(keys.task("t"), "attempts:asr") == b"1"
+
+
 async def test_waiting_for_the_stage_before_does_not_count(
     redis: Redis, settings: BaseSettings, tmp_path: Path
 ) -> None:
