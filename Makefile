@@ -13,7 +13,7 @@ SPOKEN := $(if $(filter command,$(origin LANGUAGE)),--language '$(LANGUAGE)')
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install models demo up test fuzz chaos fmt lint types check bench lock clean
+.PHONY: help install models demo up test fuzz chaos chart staging fmt lint types check bench lock clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -55,6 +55,14 @@ fuzz: models ## Try a whole mesh with some thousand requests made up from the Op
 chaos: install ## Break a mesh of fake engines in all ways, SEEDS= (10) times with TASKS= (300), and see that nothing is lost
 	$(BIN)/python -m tests.chaos.drive --seeds $(or $(SEEDS),10) --tasks $(or $(TASKS),300)
 	$(BIN)/python -m tests.chaos.recovery
+
+chart: install ## Try the Helm chart: lint, schemas of three Kubernetes, refusals, and its manifests as processes
+	$(BIN)/python -m pytest tests/chart $(TESTARGS)
+
+staging: ## Print the command that raises a mesh beside production, NAME= (staging); RUN=1 runs it
+	@set -- helm upgrade --install '$(or $(NAME),staging)' deploy/k8s/voxmesh --namespace 'voxmesh-$(or $(NAME),staging)' \
+	    --create-namespace --values deploy/k8s/voxmesh/values-staging.yaml; \
+	if [ -n "$(RUN)" ]; then exec "$$@"; else echo "$$@"; fi
 
 fmt: install ## Lay out the code and mend what the linter can
 	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .

@@ -1,0 +1,1 @@
+"""The Helm chart, as the real helm renders it."""

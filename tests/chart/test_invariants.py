@@ -1,0 +1,179 @@
+"""What holds for each set of values: secrets, environments, and that what is switched off is not there."""
+
+import re
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.chart import helm
+from tests.chart.helm import container, environment, manifests, of_kind
+
+SWITCHES = {
+    "serviceAccount.create": "ServiceAccount",
+    "gateway.ingress.enabled": "Ingress",
+    "gateway.httpRoute.enabled": "HTTPRoute",
+    "networkPolicy.enabled": "NetworkPolicy",
+}
+"""What each makes; all are off in `OFF`."""
+OFF = (
+    *(option for switch in SWITCHES for option in ("--set", f"{switch}=false")),
+    *("--set", "gateway.autoscaling.type=none", "--set", "stageDefaults.autoscaling.type=none"),
+    *("--set", "gateway.podDisruptionBudget.enabled=false", "--set", "stageDefaults.podDisruptionBudget.enabled=false"),
+    *("--set", "stages.asr.autoscaling.type=none"),
+)
+KINDS_OFF = {
+    *SWITCHES.values(),
+    "HorizontalPodAutoscaler",
+    "ScaledObject",
+    "TriggerAuthentication",
+    "PodDisruptionBudget",
+}
+
+
+@pytest.mark.parametrize("values", helm.VALUES)
+def test_what_is_off_is_not_there(values: str) -> None:
+    """Each switch off renders none of its kind, and what is left is whole."""
+    kinds = {manifest["kind"] for manifest in manifests(values, *OFF)}
+    assert not kinds & KINDS_OFF
+    assert {"Deployment", "Service"} <= kinds
+
+
+@pytest.mark.parametrize("switch", SWITCHES)
+def test_each_switch_makes_its_kind(switch: str) -> None:
+    """On, it renders what it is named for."""
+    needed = {
+        "gateway.ingress.enabled": ("--set", "gateway.ingress.hosts={a.example.com}"),
+        "gateway.httpRoute.enabled": ("--set", "gateway.httpRoute.parentRefs[0].name=public"),
+    }
+    found = manifests("default", "--set", f"{switch}=true", *needed.get(switch, ()))
+    assert SWITCHES[switch] in {manifest["kind"] for manifest in found}
+
+
+def test_a_stage_that_is_off_leaves_nothing() -> None:
+    """No workload, scaler, budget or policy of it."""
+    found = manifests("staging", "--set", "stages.insights.enabled=false")
+    assert "insights" not in {manifest["metadata"]["labels"]["app.kubernetes.io/component"] for manifest in found}
+
+
+@pytest.mark.parametrize("values", helm.VALUES)
+def test_secrets_come_by_reference_only(values: str) -> None:
+    """The chart makes no Secret, and what is secret is a `secretKeyRef` or a mounted file."""
+    found = manifests(values)
+    assert not of_kind("Secret", found)
+    for deployment in of_kind("Deployment", found).values():
+        for name, value in environment(deployment).items():
+            if re.search("PASSWORD|SECRET|ACCESS_KEY", name):
+                assert set(value) == {"secretKeyRef"}, name
+
+
+def test_no_secret_value_can_leak() -> None:
+    """There is no value into which a password could be written; those that look like one are refused."""
+    schema: dict[str, Any] = yaml.safe_load((helm.CHART / "values.schema.json").read_text(encoding="utf-8"))
+    found: list[str] = []
+
+    def walk(block: dict[str, Any], path: str) -> None:
+        for name, inner in block.get("properties", {}).items():
+            walk(inner, f"{path}.{name}")
+            if (
+                re.search(r"password|secret|token|apikey|accesskey", name.replace("_", "").lower())
+                and inner.get("type") == "string"
+            ):
+                found.append(f"{path}.{name}")
+
+    walk(schema, "")
+    assert found
+    assert all(re.search(r"(Secret|Key)$", path) for path in found), found
+    with pytest.raises(helm.Refused, match="is a secret"):
+        manifests("default", "--set", "extraEnv[0].name=OPENAI_API_KEY", "--set", "extraEnv[0].value=sk-0123")
+
+
+def test_staging_is_small_and_its_own() -> None:
+    """Staging renders no graphics card, no host or bucket of production, a Redis of its own, and sleeps when idle."""
+    text = helm.text("staging")
+    production = yaml.safe_load((helm.CHART / "values-production.yaml").read_text(encoding="utf-8"))
+    strange = [production["redis"]["host"], production["blobStore"]["url"], *production["gateway"]["ingress"]["hosts"]]
+    assert not [word for word in (*strange, "nvidia", "cuda", "example.com") if word in text]
+    found = manifests("staging")
+    assert {environment(each)["REDIS_HOST"] for each in of_kind("Deployment", found).values()} == {"demo-voxmesh-redis"}
+    scalers = of_kind("ScaledObject", found)
+    assert {each["spec"]["minReplicaCount"] for each in scalers.values()} == {0}
+    assert max(each["spec"]["maxReplicaCount"] for each in scalers.values()) <= 2
+
+
+def test_production_has_what_it_promises() -> None:
+    """Recognition on a card, Redis by TLS and password, recordings in a bucket, keys asked for, everything scaled."""
+    found = of_kind("Deployment", manifests("production"))
+    asr, gateway = found["asr"], found["gateway"]
+    assert container(asr)["resources"]["limits"]["nvidia.com/gpu"] == 1
+    assert container(asr)["image"].endswith("-cuda")
+    assert not [name for name in found if "replicas" in found[name]["spec"]]
+    assert environment(gateway)["REDIS_TLS"] == "true"
+    assert environment(gateway)["BLOB_URL"].startswith("s3://")
+    assert environment(gateway)["API_KEYS_FILE"]
+
+
+def test_two_environments_do_not_meet() -> None:
+    """Two releases in one cluster have no name or selector in common; the Redis of each lets nobody else in."""
+    found = {name: manifests("staging", name=name) for name in ("amber", "blue")}
+    for name, other in (("amber", "blue"), ("blue", "amber")):
+        text = helm.text("staging", name=name)
+        assert other not in text
+        (policy,) = [
+            each
+            for each in found[name]
+            if each["kind"] == "NetworkPolicy" and each["metadata"]["name"].endswith("-redis")
+        ]
+        (rule,) = policy["spec"]["ingress"]
+        pods, keda = rule["from"]
+        assert pods["podSelector"]["matchLabels"]["app.kubernetes.io/instance"] == name
+        assert "namespaceSelector" not in pods, "only this namespace"
+        assert keda["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "keda"}
+
+
+def test_only_who_reads_recordings_reaches_them() -> None:
+    """Stages that work on text have neither the volume nor the keys of the bucket."""
+    for values in ("default", "production"):
+        for name, deployment in of_kind("Deployment", manifests(values)).items():
+            reads = name in {"gateway", "asr"}
+            volumes = [volume["name"] for volume in deployment["spec"]["template"]["spec"]["volumes"]]
+            assert ("AWS_SECRET_ACCESS_KEY" in environment(deployment)) == (reads and values == "production")
+            assert ("data" in volumes) == (name == "gateway" or (name == "asr" and values == "default"))
+
+
+def test_a_redis_with_a_password_needs_no_shell() -> None:
+    """Kubernetes itself puts the password between the arguments, so that no character in it means anything."""
+    (redis,) = of_kind("StatefulSet", manifests("processors")).values()
+    arguments = container(redis)["args"]
+    assert arguments[arguments.index("--requirepass") + 1] == "$(REDIS_PASSWORD)"
+    assert arguments[arguments.index("--maxmemory-policy") + 1] == "noeviction"
+    assert "command" not in container(redis)
+
+
+def test_a_volume_for_one_node_keeps_its_users_together() -> None:
+    """Gateway and asr go to one node when the volume can be on one only, and where they like when many may have it."""
+    for values, together in (("default", True), ("processors", False), ("production", False)):
+        for name in ("gateway", "asr"):
+            spec = of_kind("Deployment", manifests(values))[name]["spec"]["template"]["spec"]
+            assert ("affinity" in spec) == together
+
+
+def test_upgrades_leave_selectors_alone() -> None:
+    """Selectors cannot be changed in a cluster: nothing that differs from one version to the next is in them."""
+    for deployment in of_kind("Deployment", manifests()).values():
+        assert deployment["spec"]["selector"]["matchLabels"].keys() == {
+            "app.kubernetes.io/name",
+            "app.kubernetes.io/instance",
+            "app.kubernetes.io/component",
+        }
+
+
+def test_the_chart_can_be_packed(tmp_path: Path) -> None:
+    """`helm package` leaves no template out."""
+    helm.run("package", ".", "--destination", str(tmp_path))
+    with tarfile.open(tmp_path / "voxmesh-0.1.0.tgz") as packed:
+        names = set(packed.getnames())
+    for path in (helm.CHART / "templates").rglob("*.*"):
+        assert f"voxmesh/{path.relative_to(helm.CHART)}" in names

@@ -1,0 +1,100 @@
+"""Variables in the manifests are settings of the services, and every setting can be reached through the chart."""
+
+import re
+
+import pytest
+
+from deploy.local import cli
+from services.gateway.settings import Settings as Gateway
+from shared import keys
+from shared.messages import StageName
+from shared.settings import load
+from tests.chart import helm
+from tests.chart.helm import environment, manifests, of_kind
+from tests.chart.options import SERVICES, STAGES, chosen, is_own, variables
+
+LIBRARIES = {"HOME", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HTTPS_PROXY"} | {
+    *("AWS_REGION", "AWS_ENDPOINT_URL", "AWS_ALLOW_HTTP", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+}
+"""Variables that what lies below the services reads."""
+INSTEAD_OF_A_VALUE = {"REDIS_URL", "API_KEYS"}
+"""Settings for which the chart has others: the parts of the address, and the file."""
+
+
+def _rendered(service: str) -> set[str]:
+    found: set[str] = set()
+    for values in helm.VALUES:
+        if deployment := of_kind("Deployment", manifests(values)).get(service):
+            found |= environment(deployment).keys()
+    return found
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_each_variable_is_a_setting(service: str) -> None:
+    """No manifest sets what nobody reads."""
+    assert _rendered(service) - LIBRARIES <= variables(SERVICES[service])
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_each_setting_can_be_set(service: str) -> None:
+    """A setting is rendered from a value of its own, or is taken by its name in `config`; never both."""
+    kind = SERVICES[service]
+    by_name = chosen(kind).keys()
+    unused = {"MODELS_DIR"} if service == "gateway" else set[str]()  # it has no models
+    assert variables(kind) - by_name - INSTEAD_OF_A_VALUE - unused <= _rendered(service)
+    assert not {name for name in by_name if is_own(name)}
+
+
+def test_what_is_chosen_reaches_the_service() -> None:
+    """The services read from the manifests what has been written into the values: numbers, digits and all."""
+    options = (
+        *("--set", "config.LOG_LEVEL=debug", "--set-json", "config.MAX_AUDIO_SECONDS=1e7"),
+        *("--set-json", "gateway.config.PING_SECONDS=2.5", "--set", "stages.asr.config.ASR_BEAM_SIZE=3"),
+        *("--set", "stages.asr.config.LOG_LEVEL=error", "--set", "stages.asr.enabled=true"),
+    )
+    found = of_kind("Deployment", manifests("default", *options))
+    gateway = load(Gateway, environment(found["gateway"]))
+    asr = load(STAGES[StageName.ASR], environment(found["asr"]))
+    assert (gateway.log_level, gateway.max_audio_seconds, gateway.ping_seconds) == ("debug", 1e7, 2.5)
+    assert (asr.log_level, getattr(asr, "asr_beam_size", None), asr.redis_host) == ("error", 3, "demo-voxmesh-redis")
+
+
+@pytest.mark.parametrize("values", helm.VALUES)
+def test_the_services_start_with_their_variables(values: str) -> None:
+    """Each service takes what its manifest gives it, and has the address of Redis from it."""
+    for name, deployment in of_kind("Deployment", manifests(values)).items():
+        given = {key: value if isinstance(value, str) else "secret" for key, value in environment(deployment).items()}
+        settings = load(SERVICES[name], given)
+        assert settings.redis_host or settings.redis_sentinels
+
+
+def test_queues_have_the_names_that_the_workers_use() -> None:
+    """KEDA looks at the sorted set that arq fills."""
+    for stage, scaler in of_kind("ScaledObject", manifests("staging")).items():
+        (trigger,) = scaler["spec"]["triggers"]
+        assert trigger["metadata"]["listName"] == keys.queue(StageName(stage))
+
+
+def test_the_arguments_are_commands() -> None:
+    """The command line of `voxmesh` knows what the containers run."""
+    parser = cli._parser()  # pyright: ignore[reportPrivateUsage]
+    for deployment in of_kind("Deployment", manifests()).values():
+        for container in [
+            *deployment["spec"]["template"]["spec"].get("initContainers", []),
+            *deployment["spec"]["template"]["spec"]["containers"],
+        ]:
+            assert container["args"][0] == "voxmesh"
+            assert parser.parse_args(container["args"][1:])
+
+
+def test_variables_of_the_chart_cannot_be_overridden() -> None:
+    """`extraEnv` may name nothing that the chart sets: Kubernetes would take the one or the other."""
+    pattern = re.search(
+        r'regexMatch "(\^\(REDIS_[^"]*)"', (helm.CHART / "templates/_validations.tpl").read_text("utf-8")
+    )
+    assert pattern
+    libraries = LIBRARIES - {"HTTPS_PROXY"} - {name for name in LIBRARIES if name.startswith("AWS_")}
+    for service in SERVICES:
+        for name in _rendered(service):
+            if name in libraries or (name in variables(SERVICES[service]) and is_own(name)):
+                assert re.fullmatch(pattern[1], name), name
