@@ -3,6 +3,7 @@ PYTHON ?= python3
 PORT ?= 8000
 T ?= tests
 TESTARGS ?=
+JOBS ?= 2
 AUDIO ?=
 TARGET ?=
 UV_VERSION := 0.13.9
@@ -45,8 +46,8 @@ demo: models ## Start the mesh, run AUDIO= (or the sample) with LANGUAGE= TARGET
 up: models ## Run the mesh on PORT= (8000) until Ctrl-C
 	$(BIN)/voxmesh up --port $(PORT)
 
-test: models ## Run the tests that need no GPU; T= picks files, TESTARGS= passes through
-	$(BIN)/python -m pytest $(T) $(TESTARGS)
+test: models ## Run the tests that need no GPU; T= picks files, TESTARGS= passes through, JOBS= (2) at a time
+	$(BIN)/python -m pytest $(T) --numprocesses $(JOBS) --dist loadfile $(TESTARGS)
 
 fuzz: models ## Try a whole mesh with some thousand requests made up from the OpenAPI document
 	SCHEMA_EXAMPLES=$(or $(EXAMPLES),100) SCHEMA_SEED=$(or $(SEED),$$RANDOM) \

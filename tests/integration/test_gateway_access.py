@@ -174,7 +174,11 @@ async def test_the_log_says_at_the_start_who_is_let_in(
     assert [(line["event"], line["log_level"]) for line in logs] == [(event, level)]
 
 
-@pytest.mark.parametrize(("key", "code"), [("", "key_missing"), (STRANGER, "key_unknown"), (WEB, "unsupported_media")])
+@pytest.mark.parametrize(
+    ("key", "code"),
+    [("", "key_missing"), (STRANGER, "key_unknown"), (WEB, "unsupported_media")],
+    ids=["none", "unknown", "known"],
+)
 async def test_the_demo_brings_the_key_of_its_environment(
     guarded: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str, code: str
 ) -> None:

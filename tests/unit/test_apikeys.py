@@ -78,7 +78,9 @@ def test_a_file_that_breaks_changes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["web", ONE, f"web:{ONE}", "web:", f":{'0' * 64}", f"a b:{'0' * 64}", f"web:{'0' * 63}", f"web:{'g' * 64}"]
+    "line",
+    ["web", ONE, f"web:{ONE}", "web:", f":{'0' * 64}", f"a b:{'0' * 64}", f"web:{'0' * 63}", f"web:{'g' * 64}"],
+    ids=["name", "key", "name and key", "no hash", "no name", "a space", "too short", "not hexadecimal"],
 )
 def test_an_entry_that_is_none_is_named_by_its_place(line: str) -> None:
     """It may hold a key that somebody has put into the wrong place, so the message does not repeat it."""
