@@ -29,12 +29,12 @@ def test_k02_large_numbers_keep_their_digits(size: int, version: str, tmp_path: 
     }
     (tmp_path / "values.json").write_text(json.dumps(values), encoding="utf-8")
     ingress = ("--set", "gateway.ingress.enabled=true", "--set", "gateway.ingress.hosts={a.example.com}")
-    number = ("--set-json", f"gateway.maxUploadBytes={size}", "--set", "config.TASK_TTL_SECONDS=1048576")
+    number = ("--set-json", f"gateway.maxUploadBytes={size}", "--set", "config.TASK_TTL_SECONDS=2097152")
     text = helm.run("template", "demo", ".", "-f", str(tmp_path / "values.json"), *ingress, *number, version=version)
     assert not re.search(r"[0-9]e\+?[0-9]", text.replace("6e10", ""))
     assert 'image: "voxmesh-asr:6e10"' in text
     assert text.count(f'"{size}"') == 2
-    assert '"1048576"' in text
+    assert '"2097152"' in text
     assert '"1073741824"' in text
 
 

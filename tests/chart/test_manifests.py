@@ -5,14 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.chart import helm, tools, values_schema
+from tests.chart import helm, tools
 from tests.chart.checker import faults
 from tests.chart.helm import Manifest, container, manifests, of_kind
-
-
-def test_the_schema_is_made_from_the_values() -> None:
-    """values.schema.json fits values.yaml and the settings of the services: `python -m tests.chart.values_schema`."""
-    assert values_schema.FILE.read_text(encoding="utf-8") == values_schema.text()
 
 
 @pytest.mark.parametrize("version", tools.HELM)

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.chart import values_schema
+
 ROOT = Path(__file__).parent.parent.parent
 CODE = re.compile(r"[a-z]+(_[a-z]+)*")
 PLACES = {"Problem": 1, "Permanent": 0, "Retryable": 0}
@@ -35,3 +37,8 @@ def test_links_lead_somewhere() -> None:
     for document in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")):
         for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8")):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_the_schema_of_the_chart_fits_the_settings() -> None:
+    """values.schema.json is made from values.yaml and the services' settings: `python -m tests.chart.values_schema`."""
+    assert values_schema.FILE.read_text(encoding="utf-8") == values_schema.text()
