@@ -14,6 +14,7 @@ from shared.messages import (
     StageJob,
     TranscriptPart,
     TranslationPart,
+    WebhookAttempt,
 )
 
 encode = msgspec.msgpack.Encoder().encode
@@ -30,6 +31,7 @@ decode_transcript_part = msgspec.json.Decoder(TranscriptPart).decode
 decode_translation_part = msgspec.json.Decoder(TranslationPart).decode
 decode_plain = msgspec.json.Decoder(dict[str, Any]).decode
 decode_failure = msgspec.json.Decoder(Failure).decode
+decode_webhook_attempt = msgspec.json.Decoder(WebhookAttempt).decode
 decode_result = msgspec.json.Decoder(Result).decode
 
 

@@ -1,14 +1,14 @@
 """Every Redis key and channel of the mesh. No other file contains a key literal.
 
 The keys of one task share the hash tag `{task_id}`. Each key below has a TTL, except the permanent ones, which are
-bounded by what is alive: `WATCH`, `WORKERS` and arq's queues.
+bounded by what is alive: `WATCH`, `WORKERS`, `WEBHOOKS` and arq's queues.
 """
 
 import hashlib
 
 from shared.messages import StageName
 
-PERMANENT = ("vm:watch", "vm:workers", "arq:queue:")
+PERMANENT = ("vm:watch", "vm:workers", "vm:webhooks", "arq:queue:")
 """Prefixes of the keys that have no TTL."""
 
 WATCH = "vm:watch"
@@ -16,6 +16,9 @@ WATCH = "vm:watch"
 
 WORKERS = "vm:workers"
 """Sorted set: `stage/worker` of each live worker, by the time (ms) its registration lapses. Permanent."""
+
+WEBHOOKS = "vm:webhooks"
+"""Sorted set: ids of the tasks whose webhook is to be delivered, by when it is due (ms). Permanent."""
 
 SIGNING = "vm:signing"
 """String: what gateways without `LINK_SECRET` sign links with. TTL: a day after its last use."""

@@ -239,6 +239,26 @@ class Options(Message, frozen=True):
     """The recogniser itself puts into English what is spoken in none of these languages (ISO 639); None: in no case."""
 
 
+class WebhookState(StrEnum):
+    """How a webhook stands: `waiting` for the end of its task, `pending` between attempts, and at last one of two."""
+
+    WAITING = "waiting"
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+class WebhookAttempt(Message, frozen=True, omit_defaults=False):
+    """One attempt to deliver a webhook. `status` is that of the receiver's answer, None when there was none; `error`
+    says why it does not count: `status`, `redirected`, `refused`, `unresolved`, `unconnected`, `timeout`,
+    `bad_answer`."""
+
+    at: datetime
+    status: int | None
+    error: str | None
+    seconds: float
+
+
 class StageJob(Message, frozen=True):
     """The one argument of an arq job: which task the stage is to work on."""
 

@@ -54,6 +54,7 @@ TASKS_ENDED = Counter(
     "voxmesh_tasks_ended_total", "Tasks by their end, as seen by the process that ended it", ["state"]
 )
 REQUESTS_REFUSED = Counter("voxmesh_requests_refused_total", "Requests refused, by the code of the answer", ["code"])
+WEBHOOKS = Counter("voxmesh_webhooks_total", "Attempts to deliver a webhook, by what became of them", ["outcome"])
 OPEN_STREAMS = Gauge("voxmesh_open_streams", "Event streams open on this gateway")
 EVENTS_SENT = Counter("voxmesh_events_sent_total", "Events sent to clients")
 

@@ -147,6 +147,7 @@ class Scripts:
                 keys.WATCH,
                 *_places(task_id, stage),
                 *_places(task_id, next_stage)[:2],
+                keys.WEBHOOKS,
             ],
             codec.encode(commit),
             job,
@@ -204,7 +205,7 @@ class Scripts:
         }
         if token is not None:
             request |= {"stage": stage, "token": token}
-        names = [keys.task(task_id), keys.events(task_id), keys.WATCH]
+        names = [keys.task(task_id), keys.events(task_id), keys.WATCH, keys.WEBHOOKS]
         for each in StageName:
             names += _places(task_id, each)
         reply = await self._call("close", names, request)

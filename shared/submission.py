@@ -33,6 +33,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     owner: str = ""
     """Whose task it is; empty where nobody is told apart."""
     once: Once | None = None
+    webhook: str = ""
+    """The URL that is told of the end; empty for none."""
     reply: str = ""
     """Channel on which the caller of a direct call hears of new records and of the end. Such a task is on no list."""
 
@@ -61,6 +63,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
             "name": self.name,
             "duration": str(self.duration),
             "owner": self.owner,
+            "webhook": self.webhook,
             "body": self.once.body if self.once else "",
             "reply": self.reply,
             "stage": stage,

@@ -7,13 +7,21 @@ from typing import Any, cast
 import msgspec
 
 from shared import codec, keys
-from shared.messages import Failure, Options, StageName, State, Step
+from shared.messages import Failure, Options, StageName, State, Step, WebhookAttempt, WebhookState
 from shared.redis import Redis
 
 _LOOK_AT = 200
 """Tasks of a list that are read at a time for a filter …"""
 _MOST_LOOKS = 20
 """… and how often for one page: a filter that few tasks pass must not hold up everybody else."""
+
+
+class Webhook(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is told of a task's end, and what has become of it."""
+
+    url: str
+    state: WebhookState
+    attempts: tuple[WebhookAttempt, ...]
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +40,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     finished: datetime | None
     error: Failure | None
     last_event: int
+    webhook: Webhook | None = None
 
 
 class Former(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +117,18 @@ def _task(task_id: str, fields: Mapping[bytes, bytes]) -> Task | None:
         finished=_time(finished) if finished else None,
         error=codec.decode_failure(error) if error else None,
         last_event=int(fields.get(b"events", b"0")),
+        webhook=_webhook(fields),
+    )
+
+
+def _webhook(fields: Mapping[bytes, bytes]) -> Webhook | None:
+    url = fields.get(b"webhook")
+    if url is None:
+        return None
+    return Webhook(
+        url=url.decode(),
+        state=WebhookState(fields.get(b"webhook_state", b"waiting").decode()),
+        attempts=tuple(map(codec.decode_webhook_attempt, fields.get(b"webhook_log", b"").splitlines())),
     )
 
 

@@ -71,6 +71,10 @@ def _parser() -> argparse.ArgumentParser:
     health.add_argument("kind", nargs="?", choices=["live", "ready"], default="live")
     health.set_defaults(command=_health)
 
+    secret = commands.add_parser("webhook-secret", help="print what receivers check webhooks with")
+    secret.add_argument("tenant", nargs="?", default="", metavar="TENANT", help="whose webhooks; none without API keys")
+    secret.set_defaults(command=_webhook_secret)
+
     commands.add_parser("doctor", help="say what this machine lacks").set_defaults(command=_doctor)
     return parser
 
@@ -150,6 +154,12 @@ def _health(arguments: Arguments, environ: Mapping[str, str]) -> int:
     from deploy.local.probe import health
 
     return health(environ, kind=arguments.kind)
+
+
+def _webhook_secret(arguments: Arguments, environ: Mapping[str, str]) -> int:
+    from deploy.local.webhook_secret import print_secret
+
+    return print_secret(arguments.tenant, environ)
 
 
 def _doctor(_: Arguments, environ: Mapping[str, str]) -> int:

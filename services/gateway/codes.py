@@ -10,6 +10,7 @@ CODES: dict[int, tuple[str, ...]] = {
         "bad_field",
         "bad_form",
         "bad_idempotency_key",
+        "bad_url",
         "field_too_long",
         "field_twice",
         "not_a_form",

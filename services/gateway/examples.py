@@ -101,6 +101,7 @@ _STATE = {
     "finished": None,
     "error": None,
     "links": LINKS,
+    "webhook": None,
 }
 _PAIRS = [{"source": "en", "target": "pt"}, {"source": "pt", "target": "en"}]
 _KIND = {"workers": 2, "concurrency": 1, "engine": "embedded"}

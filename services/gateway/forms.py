@@ -9,8 +9,18 @@ from shared.errors import Permanent
 from shared.language import normalise
 from shared.messages import Options
 
+WEBHOOK = "webhook_url"
+"""Who is told of the end."""
 TEXT_FIELDS = frozenset(
-    ("language", "include_translation", "target_language", "include_insights", "topics", "entity_labels")
+    (
+        "language",
+        "include_translation",
+        "target_language",
+        "include_insights",
+        "topics",
+        "entity_labels",
+        WEBHOOK,
+    )
 )
 """Of a text and of a recording."""
 FIELDS = TEXT_FIELDS | {"initial_prompt", "hotwords", "diarize", "word_timestamps", "channels"}

@@ -44,6 +44,7 @@ def once_of(key: str | None, submission: Submission, *, digest: str) -> Once | N
     if key is None:
         return None
     said = "\n".join((digest, ",".join(submission.route), codec.encode_text(submission.options)))
+    said += f"\n{submission.webhook}" if submission.webhook else ""
     return Once(key=key, body=hashlib.sha256(said.encode()).hexdigest())
 
 

@@ -13,7 +13,9 @@ from litestar import Request
 from services.gateway import idempotency, texts, uploads
 from services.gateway.admission import Admission
 from services.gateway.fleet import Fleet
-from services.gateway.forms import FIELDS, TEXT_FIELDS, options_of
+from services.gateway.forms import FIELDS, TEXT_FIELDS, WEBHOOK, options_of
+from services.gateway.outbound import Guard, Refused
+from services.gateway.problems import Problem
 from services.gateway.settings import Settings
 from services.gateway.spool import Spool
 from shared import audio, metrics, queue, tasks
@@ -96,13 +98,22 @@ class Intake:
     """Where new tasks come from."""
 
     def __init__(
-        self, redis: Redis, scripts: Scripts, *, blobs: BlobStore, spool: Spool, fleet: Fleet, settings: Settings
+        self,
+        redis: Redis,
+        scripts: Scripts,
+        *,
+        blobs: BlobStore,
+        spool: Spool,
+        fleet: Fleet,
+        guard: Guard,
+        settings: Settings,
     ) -> None:
         self._redis = redis
         self._scripts = scripts
         self._blobs = blobs
         self._spool = spool
         self._fleet = fleet
+        self._guard = guard
         self._settings = settings
         self._admission = Admission(scripts, settings)
         self._probing = asyncio.Semaphore(_PROBES)
@@ -134,7 +145,8 @@ class Intake:
             stall_seconds=settings.upload_stall_seconds,
         ) as arrived:
             upload = arrived.upload
-            draft = _draft(form.read(arrived.fields, settings), name=upload.name, owner=owner)
+            wish = form.read(arrived.fields, settings)
+            draft = _draft(wish, name=upload.name, owner=owner, webhook=self._webhook(arrived.fields))
             once = idempotency.once_of(key, draft, digest=upload.digest)
             if once is None and form.by_content:
                 once = await self._once_by_content(draft, digest=upload.digest)
@@ -152,7 +164,7 @@ class Intake:
             stall_seconds=self._settings.upload_stall_seconds,
         )
         wish = _wish(options_of(form.fields, self._settings), audio=False)
-        draft = _draft(wish, name=form.name, owner=owner)
+        draft = _draft(wish, name=form.name, owner=owner, webhook=self._webhook(form.fields))
         draft = msgspec.structs.replace(draft, once=idempotency.once_of(key, draft, digest=form.digest))
         if accepted := await self.earlier(draft):
             return accepted
@@ -188,6 +200,18 @@ class Intake:
             "task_submitted", task_id=task_id, route=",".join(submission.route), audio_s=submission.duration or None
         )
         return Accepted(task_id=task_id)
+
+    def _webhook(self, fields: Mapping[str, str]) -> str:
+        """The URL that wants to be told of the end; empty for none. Raises `Problem` for one that may not be."""
+        url = fields.get(WEBHOOK, "").strip()
+        if url and not self._settings.webhook_secret:
+            raise Problem(400, "bad_field", f"There are no webhooks here: '{WEBHOOK}' must be empty.", field=WEBHOOK)
+        try:
+            if url:
+                self._guard.target(url)
+        except Refused as error:
+            raise Problem(400, "bad_url", f"The field '{WEBHOOK}' cannot be used: {error}.", field=WEBHOOK) from error
+        return url
 
     async def _once_by_content(self, draft: Submission, *, digest: str) -> Once | None:
         """What `draft` is told by when it comes again without a key; None when it has failed too often."""
@@ -236,7 +260,7 @@ def _wish(options: Options, *, audio: bool) -> Wish:
     return Wish(options=options, route=route)
 
 
-def _draft(wish: Wish, *, name: str, owner: str) -> Submission:
+def _draft(wish: Wish, *, name: str, owner: str, webhook: str) -> Submission:
     """The task that is wished for, still without its input."""
     task_id = uuid.uuid4().hex
     return Submission(
@@ -246,4 +270,5 @@ def _draft(wish: Wish, *, name: str, owner: str) -> Submission:
         job=queue.stage_job(task_id),
         name=name,
         owner=owner,
+        webhook=webhook,
     )

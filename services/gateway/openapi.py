@@ -65,6 +65,7 @@ _FIELDS = {
     "include_insights": _flag("Gather key phrases, questions, action items and sentiment."),
     "topics": _labels("Labels for classification", "business, health"),
     "entity_labels": _labels("Labels for named entities", "person, organization"),
+    "webhook_url": _text("A URL that is told, signed, when the task has ended. Only where there are webhooks."),
 }
 
 _FORM = Schema(

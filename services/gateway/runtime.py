@@ -17,9 +17,12 @@ from services.gateway.fleet import Fleet
 from services.gateway.garbage import collect_the_old
 from services.gateway.hub import Hub
 from services.gateway.intake import Intake
+from services.gateway.outbound import Guard
+from services.gateway.outbound.addresses import networks_of
 from services.gateway.polling import Polling
 from services.gateway.settings import Settings
 from services.gateway.spool import Spool
+from services.gateway.webhooks import Deliverer
 from shared.blobs import BlobStore
 from shared.fitness import Fitness
 from shared.janitor import ROUND_SECONDS, Janitor
@@ -47,6 +50,7 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
     spool: Spool
     intake: Intake
     janitor: Janitor
+    deliverer: Deliverer
 
 
 Injected = NamedDependency[Runtime]
@@ -67,6 +71,7 @@ def build(settings: Settings) -> Runtime:
     )
     scripts = Scripts(redis, limits)
     fleet = Fleet(redis)
+    guard = Guard(networks_of(settings.outbound_allow))
     hub = Hub(redis)
     return Runtime(
         settings=settings,
@@ -81,8 +86,9 @@ def build(settings: Settings) -> Runtime:
         fleet=fleet,
         census=Census(redis, fleet),
         spool=spool,
-        intake=Intake(redis, scripts, blobs=blobs, spool=spool, fleet=fleet, settings=settings),
+        intake=Intake(redis, scripts, blobs=blobs, spool=spool, fleet=fleet, guard=guard, settings=settings),
         janitor=Janitor(redis, scripts, blobs),
+        deliverer=Deliverer(redis, guard, settings),
     )
 
 
@@ -97,6 +103,7 @@ async def running(runtime: Runtime) -> AsyncGenerator[None]:
                 group.create_task(runtime.fitness.watch(), name="fitness"),
                 group.create_task(runtime.census.work(), name="census"),
                 group.create_task(_keep_house(runtime.janitor), name="janitor"),
+                group.create_task(runtime.deliverer.work(), name="webhooks"),
                 group.create_task(runtime.spool.keep_clean(), name="spool"),
                 group.create_task(collect_the_old(), name="garbage"),
             )

@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 
 from services.gateway.cors import origins_of
+from services.gateway.outbound.addresses import networks_of
 from shared.settings import BaseSettings, Count, Seconds
 
 
@@ -35,6 +36,14 @@ class Settings(BaseSettings, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Comma-separated labels for classification when the client gives none; empty leaves it to the nlp worker."""
     default_entity_labels: str = ""
     """The same for entities."""
+    webhook_secret: str = ""
+    """What webhooks are signed with, the same for all gateways: each tenant's own secret is made from it. Without one
+    there are no webhooks."""
+    webhook_retry_seconds: Seconds = 10.0
+    """After how long a webhook that was not taken is sent again; each time three times as long, up to an hour."""
+    outbound_allow: str = ""
+    """Comma-separated networks that webhooks and `audio_url` may lead into though they are not public, also by http:
+    `10.2.0.0/16`, say."""
     openai_models: str = "whisper-1,gpt-4o-transcribe,gpt-4o-mini-transcribe,gpt-4o-transcribe-diarize,gpt-transcribe"
     """Comma-separated names under which clients of the OpenAI API get whatever model the workers run: most have one of
     these built in. The models' own names count in any case."""
@@ -62,3 +71,4 @@ class Settings(BaseSettings, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def __post_init__(self) -> None:
         super().__post_init__()
         origins_of(self.cors_origins)
+        networks_of(self.outbound_allow)

@@ -17,6 +17,7 @@ from services.gateway.runtime import Injected, Runtime
 from shared import events, metrics, tasks
 from shared.messages import Failure, StageName, State, Step
 from shared.redis import answered
+from shared.tasks import Webhook
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +42,8 @@ class Submitted(msgspec.Struct, frozen=True):
 
 
 class TaskState(msgspec.Struct, frozen=True, kw_only=True):
-    """How a task stands. `name` is what the client called the file."""
+    """How a task stands. `name` is what the client called the file, `webhook` who is told of the end, and what has
+    become of that; null where nobody is."""
 
     task_id: str
     state: State
@@ -53,6 +55,7 @@ class TaskState(msgspec.Struct, frozen=True, kw_only=True):
     finished: datetime | None
     error: Failure | None
     links: Links
+    webhook: Webhook | None = None
 
 
 class TaskPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -191,4 +194,5 @@ async def _shown(runtime: Runtime, task: tasks.Task, caller: Caller) -> TaskStat
         finished=task.finished,
         error=task.error,
         links=await links_of(runtime, task.task_id, caller),
+        webhook=task.webhook,
     )

@@ -2,8 +2,8 @@
 -- With a token, only the attempt that holds the claim may do it; with `overdue`, only if no sign of life came meanwhile.
 -- The event comes with progress -1 and is published with the progress as it stood. No job of the task is left in any
 -- queue; an attempt that is at work finds out at its next commit or renewal.
--- KEYS[4] and on are queue, job and lease of each stage, in the order of `jobs`, their ids.
-local task, events, watch = KEYS[1], KEYS[2], KEYS[3]
+-- KEYS[5] and on are queue, job and lease of each stage, in the order of `jobs`, their ids.
+local task, events, watch, webhooks = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local request = cmsgpack.unpack(ARGV[1])
 
 local state = redis.call('HGET', task, 'state')
@@ -27,10 +27,11 @@ redis.call('XADD', events, count .. '-0', 'event', event)
 redis.call('PUBLISH', request.channel, '{"id":"' .. count .. '-0",' .. string.sub(event, 2))
 redis.call('HSET', task, 'state', request.state, 'step', request.state, 'finished', now, 'error', request.error)
 redis.call('ZREM', watch, request.task_id)
+if redis.call('HEXISTS', task, 'webhook') == 1 then redis.call('ZADD', webhooks, now, request.task_id) end
 local reply = redis.call('HGET', task, 'reply')
 if reply then redis.call('PUBLISH', reply, 'record:' .. request.task_id) end
 for place, job_id in ipairs(request.jobs) do
-  local queue = 3 * place + 1
+  local queue = 3 * place + 2
   redis.call('ZREM', KEYS[queue], job_id)
   redis.call('DEL', KEYS[queue + 1], KEYS[queue + 2])
 end

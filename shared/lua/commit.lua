@@ -6,6 +6,7 @@
 -- refused counts records that were there already.
 local task, events, out, result, watch = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local queue, job, lease, next_queue, next_job = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local webhooks = KEYS[11]
 local request, job_bytes = cmsgpack.unpack(ARGV[1]), ARGV[2]
 local records = #ARGV - 2
 local stage = request.stage
@@ -82,6 +83,7 @@ if request.result then
   redis.call('HSET', task, 'state', 'completed', 'finished', now)
   redis.call('SET', result, request.result, 'PX', request.ttl_ms)
   redis.call('ZREM', watch, request.task_id)
+  if redis.call('HEXISTS', task, 'webhook') == 1 then redis.call('ZADD', webhooks, now, request.task_id) end
 else
   redis.call('ZADD', watch, now + request.wait_ms, request.task_id)
 end
