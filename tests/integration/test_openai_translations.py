@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import msgspec
 import openai
 import pytest
@@ -14,6 +15,7 @@ from shared.messages import Document, Segment, StageName, Step, Transcript
 from shared.redis import Redis
 from shared.settings import BaseSettings
 from shared.stage import Emit, Work
+from tests.conftest import wait_until
 from tests.fakes.form import wav
 from tests.fakes.gateway import serving
 from tests.fakes.openai_client import openai_of
@@ -66,6 +68,18 @@ async def client(gateway_settings: Settings) -> AsyncIterator[AsyncOpenAI]:
         yield client
 
 
+async def offer(client: AsyncOpenAI, redis: Redis) -> None:
+    """Let the gateway know of a translator from Portuguese."""
+    await presence.announce(redis, StageName.TRANSLATE, "w", FROM_PORTUGUESE)
+    base_url = str(client.base_url).removesuffix("v1/")
+
+    async def known() -> bool:
+        async with httpx.AsyncClient(base_url=base_url, trust_env=False) as http:
+            return bool((await http.get("/audio/capabilities")).json()["pairs"])
+
+    await wait_until(known, description="the gateway knows the translator")
+
+
 def creating(client: AsyncOpenAI) -> Any:
     """The package's call."""
     resource: Any = client.audio.translations
@@ -79,7 +93,7 @@ async def route_of_newest(redis: Redis) -> tuple[StageName, ...]:
 async def test_a_pair_that_is_there_is_used(client: AsyncOpenAI, settings: BaseSettings, redis: Redis) -> None:
     """Portuguese goes through the translate stage, whether or not the language is named; in each format the text is
     English and says so."""
-    await presence.announce(redis, StageName.TRANSLATE, "w", FROM_PORTUGUESE)
+    await offer(client, redis)
     create = creating(client)
     async with working(SPEAK, speaker("pt"), settings), working(TRANSLATE, FakeEngine(about=FROM_PORTUGUESE), settings):
         assert (await create(file=SOUND, model="whisper-1")).text == "Phrase 1."
@@ -104,7 +118,7 @@ async def test_other_languages_are_the_recognisers(
         answer = await creating(client)(file=SOUND, model="whisper-1", extra_body=named)
         assert answer.text == "Sentence 1."
         assert await route_of_newest(redis) == (StageName.ASR,)
-        await presence.announce(redis, StageName.TRANSLATE, "w", FROM_PORTUGUESE)
+        await offer(client, redis)
         async with working(TRANSLATE, FakeEngine(about=FROM_PORTUGUESE), settings):
             sound = ("outra.wav", wav(1.5))
             answer = await creating(client)(file=sound, model="whisper-1", extra_body=named)

@@ -91,7 +91,7 @@
 {{/* Takes (list key variables). */}}
 {{- define "voxmesh.checkEnv" -}}
 {{- range last . -}}
-{{- if regexMatch "^(REDIS_.*|BLOB_URL|MODELS_DIR|SPOOL_DIR|HOST|PORT|HEALTH_PORT|HOME|MAX_UPLOAD_BYTES|SHUTDOWN_SECONDS|API_KEYS_FILE|LINK_SECRET|WORKER_CONCURRENCY|DRAIN_SECONDS|[A-Z]+_DEVICE|HF_HUB_OFFLINE|TRANSFORMERS_OFFLINE)$" .name -}}
+{{- if regexMatch "^(REDIS_.*|BLOB_URL|MODELS_DIR|SPOOL_DIR|HOST|PORT|HEALTH_PORT|HOME|MAX_UPLOAD_BYTES|SHUTDOWN_SECONDS|API_KEYS_FILE|LINK_SECRET|WEBHOOK_SECRET|WORKER_CONCURRENCY|DRAIN_SECONDS|[A-Z]+_DEVICE|HF_HUB_OFFLINE|TRANSFORMERS_OFFLINE)$" .name -}}
 {{- include "voxmesh.refuse" (list (first $) (printf "%s is set by the chart itself: there is a value for it" .name)) -}}
 {{- end -}}
 {{- if and .value (regexMatch "(PASSWORD|SECRET|TOKEN|ACCESS_KEY|CREDENTIAL|API_KEY)" .name) -}}

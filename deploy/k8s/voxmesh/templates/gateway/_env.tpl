@@ -14,5 +14,8 @@
 {{ with $gateway.linkSecret.existingSecret -}}
 {{ include "voxmesh.secretEnv" (list "LINK_SECRET" . $gateway.linkSecret.key) -}}
 {{ end -}}
+{{ with $gateway.webhookSecret.existingSecret -}}
+{{ include "voxmesh.secretEnv" (list "WEBHOOK_SECRET" . $gateway.webhookSecret.key) -}}
+{{ end -}}
 {{ include "voxmesh.chosenEnv" (list . $gateway) }}
 {{- end -}}
