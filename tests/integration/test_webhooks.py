@@ -6,7 +6,7 @@ import hmac
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import msgspec
@@ -164,7 +164,7 @@ async def test_c06_what_was_allowed_once_is_checked_again(
         await client.delete(f"/audio/tasks/{task_id}")
         await settled(client, task_id)
         task = await LiveTask(redis).create()
-        await redis.hset(keys.task(task.task_id), "webhook", "https://127.0.0.9/")
+        await cast("Any", redis).hset(keys.task(task.task_id), "webhook", "https://127.0.0.9/")
         await task.cancel()
 
         async def refused() -> bool:
@@ -178,7 +178,7 @@ async def test_c06_what_was_allowed_once_is_checked_again(
 async def test_a_webhook_is_one_gateways_until_its_time_is_over(redis: Redis) -> None:
     """Two gateways get none twice; whoever comes too late changes nothing."""
     task = await LiveTask(redis).create()
-    await redis.hset(keys.task(task.task_id), "webhook", "https://example.com/")
+    await cast("Any", redis).hset(keys.task(task.task_id), "webhook", "https://example.com/")
     await task.cancel()
     one, other = Ledger(redis), Ledger(redis)
     (taken,) = await one.take(count=5)
