@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
 
     health = commands.add_parser("health", help="ask the service on this machine how it is: HEALTH_PORT, else PORT")
     health.add_argument("kind", nargs="?", choices=["live", "ready"], default="live")
+    health.add_argument("--url", default="", help="ask the service there instead: http://host:port")
     health.set_defaults(command=_health)
 
     secret = commands.add_parser("webhook-secret", help="print what receivers check webhooks with")
@@ -153,7 +154,7 @@ def _key(arguments: Arguments, _: Mapping[str, str]) -> int:
 def _health(arguments: Arguments, environ: Mapping[str, str]) -> int:
     from deploy.local.probe import health
 
-    return health(environ, kind=arguments.kind)
+    return health(environ, kind=arguments.kind, url=arguments.url)
 
 
 def _webhook_secret(arguments: Arguments, environ: Mapping[str, str]) -> int:

@@ -13,6 +13,7 @@ from services.gateway.census import Census
 from services.gateway.fleet import Fleet
 from services.gateway.settings import Settings
 from shared import keys, metrics, presence
+from shared.errors import SettingsError
 from shared.fitness import Fitness
 from shared.health import serve_health
 from shared.messages import StageName
@@ -27,9 +28,9 @@ from tests.mesh import LIMITS, submit, until_ended, working
 ASR, NLP = StageName.ASR, StageName.NLP
 
 
-async def asked(environ: Mapping[str, str], kind: str) -> int:
+async def asked(environ: Mapping[str, str], kind: str, url: str = "") -> int:
     """The status of the health check, which blocks as the command does."""
-    return await asyncio.to_thread(health, environ, kind=kind)
+    return await asyncio.to_thread(health, environ, kind=kind, url=url)
 
 
 def value(name: str, **labels: str) -> float:
@@ -130,7 +131,11 @@ async def test_the_health_check_asks_the_service(redis: Redis, capsys: pytest.Ca
         assert await asked(environ, "ready") == 1
         state.ready = True
         assert await asked({"PORT": str(port)}, "ready") == 0
+        assert await asked({}, "live", f"http://127.0.0.1:{port}") == 0
     assert await asked(environ, "live") == 1
     said = capsys.readouterr().out.splitlines()
-    assert said[:3] == ["live", "the models are being loaded", "ready"]
-    assert said[-1].startswith(f"no answer on port {port}")
+    assert said[:2] == ["live", "the models are being loaded"]
+    assert said[-1].startswith(f"no answer from 127.0.0.1 on port {port}")
+    for url in ("127.0.0.1:8000", "https://host", "http://host:port"):
+        with pytest.raises(SettingsError, match=r"^--url: "):
+            health({}, kind="live", url=url)
