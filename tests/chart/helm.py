@@ -71,3 +71,11 @@ def container(manifest: Manifest) -> Manifest:
 def environment(manifest: Manifest) -> dict[str, Any]:
     """Its variables: values as they are, references as what they refer to."""
     return {entry["name"]: entry.get("value", entry.get("valueFrom")) for entry in container(manifest).get("env", [])}
+
+
+@functools.cache
+def notes(values: str = "default") -> str:
+    """What helm tells whoever has installed the chart."""
+    files = [argument for file in VALUES[values] for argument in ("-f", file)]
+    said = run("install", "demo", ".", "-n", "demo", "--dry-run=client", *files)
+    return said.partition("\nNOTES:\n")[2]

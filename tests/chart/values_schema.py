@@ -79,6 +79,10 @@ RULES: Mapping[str, Schema] = {
     "*.gpu.resourceName": {"pattern": "^[^/\\s]+/[^/\\s]+$"},
     "*.device": {"enum": ["cpu", "cuda"]},
     "*.maxUnavailable": _ONE,
+    "monitoring.monitors.interval": {"pattern": "^[0-9]+(ms|s|m|h)$"},
+    "monitoring.alerts.runbookUrl": {"pattern": "[^/]$"},
+    "monitoring.alerts.*Seconds": _ONE,
+    "monitoring.alerts.*Percent": _PERCENT | _ONE,
     "networkPolicy.*Namespace": {"pattern": f"^{_LABEL}$"},
 }
 """By path, `*` for anything; the last that fits an exact path wins over those with stars."""
@@ -159,7 +163,7 @@ def _block(values: Mapping[str, Any], path: str) -> Schema:
     properties: Schema = {}
     for key, value in values.items():
         place = f"{path}.{key}" if path else key
-        free = not value or not isinstance(value, dict) or key == "resources"
+        free = not value or not isinstance(value, dict) or key in {"resources", "labels"}
         if key in OPEN and isinstance(value, dict | list) and free:
             properties[key] = OPEN[key]
         elif isinstance(value, dict):

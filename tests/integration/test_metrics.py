@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -23,7 +24,7 @@ from shared.settings import BaseSettings
 from tests.conftest import free_port, wait_until
 from tests.fakes.gateway import serving
 from tests.fakes.stages import STAGES, FakeEngine
-from tests.mesh import LIMITS, submit, until_ended, working
+from tests.mesh import LIMITS, ROOT, submit, until_ended, working
 
 ASR, NLP = StageName.ASR, StageName.NLP
 
@@ -120,6 +121,16 @@ def test_a_worker_shows_its_counters_from_the_start() -> None:
         assert REGISTRY.get_sample_value("voxmesh_attempts_total", labels) is not None, outcome
     for state in ("completed", "failed", "cancelled", "expired"):
         assert REGISTRY.get_sample_value("voxmesh_tasks_ended_total", {"state": state}) is not None, state
+
+
+def test_every_metric_is_explained() -> None:
+    """docs/operations.md has a line for each metric of ours, and for no other."""
+    text = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    told = {
+        name for row in re.findall(r"^\| (`voxmesh_.*?) \|", text, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
+    }
+    ours = {family.name + ("_total" if family.type == "counter" else "") for family in REGISTRY.collect()}
+    assert told == {name for name in ours if name.startswith("voxmesh_")}
 
 
 async def test_the_health_check_asks_the_service(redis: Redis, capsys: pytest.CaptureFixture[str]) -> None:
