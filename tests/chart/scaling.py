@@ -72,7 +72,7 @@ class Job(msgspec.Struct, kw_only=True):
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """By the minute replicas and jobs; how long jobs waited to be taken and replicas lived; when replicas were started."""
+    """Replicas and jobs by the minute; seconds that jobs waited and replicas lived; when replicas were started."""
 
     replicas: list[int] = msgspec.field(default_factory=list[int])
     jobs: list[int] = msgspec.field(default_factory=list[int])
