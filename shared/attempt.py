@@ -87,6 +87,7 @@ class Attempt:
         self._owed: list[_Announcement] = []
         self._due = claim.turn == self._position
         self._total: int | None = None
+        self._changes = 0
         self._resources = AsyncExitStack()
         self._task_id = task_id
 
@@ -246,6 +247,7 @@ class Attempt:
             channel=keys.channel(self._task_id),
             ttl_ms=self._around.ttl_ms,
             wait_ms=self._around.wait_ms,
+            number=self._changes + 1,
             first=len(self._written) + (1 if ends else 1 - len(records)),
             events=[self._event(owed) for owed in published],
             ends=ends,
@@ -255,6 +257,7 @@ class Attempt:
         )
         job = queue.stage_job(self._task_id) if commit.next else b""
         committed = await persist(lambda: self._around.scripts.commit(commit, records, job=job))
+        self._changes += 1
         del self._owed[: len(published)]
         self._learn(committed, wrote=len(records))
         if self._owed and self._due and not ends:
@@ -292,8 +295,4 @@ class Attempt:
         stage: StageName | None = self._behind
         if stage is None:
             return None
-        return NextJob(
-            stage=stage,
-            job_id=keys.job_id(self._task_id, stage),
-            wake=keys.wake(stage),
-        )
+        return NextJob(stage=stage, job_id=keys.job_id(self._task_id, stage), wake=keys.wake(stage))

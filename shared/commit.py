@@ -27,7 +27,7 @@ class NextJob(Message, frozen=True, omit_defaults=False):
 
 
 class Commit(Message, frozen=True, omit_defaults=False):
-    """One state change of an attempt."""
+    """One state change of an attempt, the first, second, … by its `number`."""
 
     task_id: str
     stage: str
@@ -38,6 +38,7 @@ class Commit(Message, frozen=True, omit_defaults=False):
     channel: str
     ttl_ms: int
     wait_ms: int
+    number: int = 1
     first: int = 1
     events: Sequence[PublishedEvent] = ()
     ends: bool = False

@@ -79,6 +79,11 @@ class Superseded(Exception):
     """This attempt has lost its claim to a newer one. It writes nothing more and stops."""
 
 
+class RolledBack(Exception):
+    """Redis no longer has what this attempt has written: it has failed over, or was restored. The attempt stops, and
+    another one goes on behind what is there."""
+
+
 class Closed(Exception):
     """The task has ended (`state`) while the attempt was at work. It stops."""
 

@@ -17,7 +17,7 @@ import structlog
 
 from shared import codec, events, metrics
 from shared.attempt import Attempt, Surroundings
-from shared.errors import Closed, MeshError, Permanent, Superseded
+from shared.errors import Closed, MeshError, Permanent, RolledBack, Superseded
 from shared.messages import Failure, StageName, State
 from shared.redis import AWAY, persist
 from shared.scripts import AlreadyDone, Claim, Exhausted
@@ -93,6 +93,10 @@ class Runner(msgspec.Struct, frozen=True, kw_only=True):
                 metrics.SUPERSEDED.labels(self.stage.name).inc()
             log.info("attempt_stopped", reason=type(end).__name__.lower())
             return "stopped"
+        except RolledBack:
+            log.warning("redis_rolled_back")
+            await self._release(task_id, claim, forgiven=True)
+            return "rolled_back"
         except TimeoutError:
             await self._fail(task_id, claim.token, _too_long(self.stage.name))
         except Permanent as error:
@@ -123,17 +127,18 @@ class Runner(msgspec.Struct, frozen=True, kw_only=True):
         log.error("stage_failed", error=str(error), exc_info=error)
         if claim.attempt < self.settings.max_attempts:
             pause = float(2**claim.attempt)
-            await persist(
-                lambda: self.surroundings.scripts.release(
-                    task_id, self.stage.name, token=claim.token, after_seconds=pause
-                )
-            )
+            await self._release(task_id, claim, after_seconds=pause)
             return "retried"
         code = error.code if isinstance(error, MeshError) else "internal_error"
         message = error.message if isinstance(error, MeshError) else "The stage failed; see its worker's log."
         failure = Failure(code=code, message=message, stage=self.stage.name, retryable=True)
         await self._fail(task_id, claim.token, failure)
         return "failed"
+
+    async def _release(self, task_id: str, claim: Claim, *, after_seconds: float = 0.0, forgiven: bool = False) -> None:
+        release = self.surroundings.scripts.release
+        stage, token = self.stage.name, claim.token
+        await persist(lambda: release(task_id, stage, token=token, after_seconds=after_seconds, forgiven=forgiven))
 
     async def _fail(self, task_id: str, token: int, failure: Failure) -> None:
         status = await persist(

@@ -13,7 +13,7 @@ import msgspec
 
 from shared import codec, keys
 from shared.commit import Commit, Committed
-from shared.errors import Closed, Superseded
+from shared.errors import Closed, RolledBack, Superseded
 from shared.messages import Options, StageName, State
 from shared.redis import Redis
 from shared.submission import KeyReused, NoRoom, Room, Submission
@@ -134,7 +134,7 @@ class Scripts:
 
     async def commit(self, commit: Commit, records: Sequence[bytes] = (), *, job: bytes = b"") -> Committed:
         """Write what an attempt has to say: `records` from number `commit.first` on, and the rest of `commit`. `job` is
-        the job of `commit.next`. Raises `Superseded` or `Closed` when the attempt may not write."""
+        the job of `commit.next`. Raises `Superseded`, `Closed` or `RolledBack` when the attempt may not write."""
         task_id, stage = commit.task_id, StageName(commit.stage)
         next_stage = StageName(commit.next.stage) if commit.next else stage
         reply = await self._run(
@@ -258,6 +258,8 @@ def _check(reply: Sequence[Any]) -> None:
             return
         case b"SUPERSEDED":
             raise Superseded
+        case b"ROLLED_BACK":
+            raise RolledBack
         case b"CLOSED":
             raise Closed(State(reply[1].decode()))
         case _:

@@ -1,5 +1,7 @@
 -- Begins an attempt of a stage. The fence token is raised at every claim, so that the attempt before is shut out from
--- here on. Returns {status, ...}: OK with what the attempt needs; GONE, CLOSED, ENDED or EXHAUSTED when there is nothing to do.
+-- here on. It is the time, unless that is not later than the last: a Redis that has lost the latest claims in a failover
+-- gives none of their tokens again.
+-- Returns {status, ...}: OK with what the attempt needs; GONE, CLOSED, ENDED or EXHAUSTED when there is nothing to do.
 -- `lost` in the reply is 1 when the attempt before neither ended nor was handed back: its worker fell silent.
 -- Called again by the same claimant, whose reply was lost, it is the same attempt.
 local task, out, watch = KEYS[1], KEYS[2], KEYS[3]
@@ -14,13 +16,16 @@ if redis.call('HEXISTS', task, 'ended:' .. stage) == 1 then return {'ENDED'} end
 local claimant = redis.call('HGET', task, 'claimant:' .. stage)
 local repeated = claimant == request.claimant
 local lost = (claimant and not repeated) and 1 or 0
-local token = redis.call('HINCRBY', task, 'fence:' .. stage, repeated and 0 or 1)
-local attempt = redis.call('HINCRBY', task, 'attempts:' .. stage, repeated and 0 or 1)
-redis.call('HSET', task, 'claimant:' .. stage, request.claimant)
-if attempt > request.max_attempts then return {'EXHAUSTED', token, attempt} end
-
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local token = tonumber(redis.call('HGET', task, 'fence:' .. stage) or '0')
+if not repeated then
+  token = math.max(token + 1, now)
+  redis.call('HSET', task, 'fence:' .. stage, token, 'claimant:' .. stage, request.claimant, 'changes:' .. stage, 0)
+end
+local attempt = redis.call('HINCRBY', task, 'attempts:' .. stage, repeated and 0 or 1)
+if attempt > request.max_attempts then return {'EXHAUSTED', token, attempt} end
+
 redis.call('HSET', task, 'state', 'running')
 redis.call('HSETNX', task, 'claimed:' .. stage, now)
 redis.call('PEXPIRE', task, request.ttl_ms)

@@ -1,6 +1,8 @@
 -- The one way in which a stage changes its task: records, events, end, result and the job of the next stage, all or none.
 -- With the end of the stage its own job leaves the queue.
 -- Calling it again with the same request changes nothing, so a caller that lost the reply may simply repeat it.
+-- An attempt numbers its changes. One that does not follow the last that is here is refused with ROLLED_BACK: a Redis that
+-- failed over, or was restored, has lost the changes between.
 -- Returns {status, due, total, refused}: status OK, or why nothing was done; due is 1 when the stages before have ended,
 -- so that events of this one are published; total is the number of segments of the stage before (-1: not known yet);
 -- refused counts records that were there already.
@@ -12,12 +14,15 @@ local records = #ARGV - 2
 local stage = request.stage
 
 local fields = redis.call('HMGET', task, 'state', 'fence:' .. stage, 'turn', 'published:' .. stage,
-  'ended:' .. request.before, 'events', 'reply')
+  'ended:' .. request.before, 'events', 'reply', 'changes:' .. stage)
 local state = fields[1]
 if not state then return {'GONE'} end
 if fields[2] ~= tostring(request.token) then return {'SUPERSEDED'} end
 if redis.call('HEXISTS', task, 'ended:' .. stage) == 1 then return {'OK', 1, -1, records} end
 if state ~= 'running' then return {'CLOSED', state} end
+local changes = tonumber(fields[8] or '0')
+if request.number > changes + 1 then return {'ROLLED_BACK'} end
+redis.call('HSET', task, 'changes:' .. stage, math.max(changes, request.number))
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

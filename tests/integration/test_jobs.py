@@ -15,7 +15,7 @@ from shared.redis import Redis, connected
 from shared.settings import BaseSettings
 from tests.conftest import RedisServer, wait_until
 from tests.fakes.stages import STAGES, FakeEngine
-from tests.mesh import submit, until_ended, worker_process, working
+from tests.mesh import records_of, submit, until_ended, worker_process, working
 
 
 async def test_a_superseded_attempt_leaves_the_job_to_its_successor(
@@ -190,6 +190,11 @@ async def test_a_worker_whose_engine_is_stuck_makes_room(settings: BaseSettings,
     async with working(STAGES[StageName.NLP], FakeEngine(), settings):
         with worker_process(StageName.ASR, settings, {**environ, "FAKE_STALL_AT": "2"}) as stuck:
             await submit(redis, "t")
+
+            async def has_begun() -> bool:
+                return await records_of(redis, "t", StageName.ASR) == [1]
+
+            await wait_until(has_begun, description="the engine is about to be stuck")
             await submit(redis, "u")
             end = (await until_ended(redis, "t"))[-1]
             assert end.error is not None
