@@ -171,8 +171,21 @@ class TalkTime(Message, frozen=True, omit_defaults=False):
     channel: int | None = None
 
 
+class Chapter(Message, frozen=True, omit_defaults=False):
+    """A part of the recording with a subject of its own: from segment number `segment` to the next chapter; times are
+    seconds."""
+
+    title: str
+    segment: int
+    start: float
+    end: float
+
+
 class Insights(Message, frozen=True, omit_defaults=False):
-    """What a listener would note down. `words_per_minute` is measured over the time in which somebody speaks."""
+    """What a listener would note down. `words_per_minute` is measured over the time in which somebody speaks.
+
+    `source` is `llm` where a language model has read the text, `local` where everything comes from the worker itself.
+    """
 
     key_phrases: tuple[KeyPhrase, ...]
     questions: tuple[Question, ...]
@@ -180,6 +193,8 @@ class Insights(Message, frozen=True, omit_defaults=False):
     sentiment: Sentiment | None
     words_per_minute: float
     talk_time: tuple[TalkTime, ...]
+    chapters: tuple[Chapter, ...] = ()
+    source: str = "local"
 
 
 class Notice(Message, frozen=True, omit_defaults=False):
@@ -319,9 +334,12 @@ class Translation(Message, frozen=True, omit_defaults=False):
 
 
 class Entities(Message, frozen=True, omit_defaults=False):
-    """`ner_complete`."""
+    """`ner_complete`. Of the `words` of the text, `words_read` were searched: the others are in a language that the
+    engine does not read, or there was nothing to look for."""
 
     entities: tuple[Entity, ...]
+    words: int = 0
+    words_read: int = 0
 
 
 class Topics(Message, frozen=True, omit_defaults=False):

@@ -1,11 +1,14 @@
 """Which model does which part, by the settings. Each model has a module of its own beside this one, because three parts
 with two kinds of model each do not fit on a page; all of them import their libraries in `load` and not before."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from services.nlp import stage
+from services.nlp._gliner import GlinerEntities
 from services.nlp._minilm import Encoder, MiniLmSummary, MiniLmTopics
+from services.nlp._nli import NliTopics
+from services.nlp._seq2seq import Seq2SeqSummary
 from services.nlp._spacy import SpacyEntities
 from services.nlp.settings import Settings
 from services.nlp.stage import Found
@@ -17,11 +20,23 @@ from shared.settings import choose
 def make_engine(settings: Settings) -> stage.Engine:
     """The engine that the settings ask for, not loaded yet. Raises `SettingsError` naming the variable."""
     encoder = Encoder(settings)
+    entities: Mapping[str, Callable[[], EntityFinder]] = {
+        "embedded": lambda: SpacyEntities(settings),
+        "gliner": lambda: GlinerEntities(settings),
+    }
+    topics: Mapping[str, Callable[[], TopicScorer]] = {
+        "embedded": lambda: MiniLmTopics(encoder),
+        "nli": lambda: NliTopics(settings),
+    }
+    summary: Mapping[str, Callable[[], Summariser]] = {
+        "embedded": lambda: MiniLmSummary(encoder),
+        "seq2seq": lambda: Seq2SeqSummary(settings),
+    }
     return NlpEngine(
         settings,
-        entities=choose("NLP_ENTITIES_ENGINE", settings.nlp_entities_engine, {"embedded": SpacyEntities})(settings),
-        topics=choose("NLP_TOPICS_ENGINE", settings.nlp_topics_engine, {"embedded": MiniLmTopics})(encoder),
-        summary=choose("NLP_SUMMARY_ENGINE", settings.nlp_summary_engine, {"embedded": MiniLmSummary})(encoder),
+        entities=choose("NLP_ENTITIES_ENGINE", settings.nlp_entities_engine, entities)(),
+        topics=choose("NLP_TOPICS_ENGINE", settings.nlp_topics_engine, topics)(),
+        summary=choose("NLP_SUMMARY_ENGINE", settings.nlp_summary_engine, summary)(),
     )
 
 

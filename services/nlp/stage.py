@@ -88,7 +88,9 @@ async def run(work: Work, engine: Engine, emit: Emit) -> Document:
 
     warnings += _left_out(segments, engine, work.options)
     found = tuple(chain.from_iterable(segment.entities for segment in work.written))
-    emit.step(Step.NER_COMPLETE, Entities(entities=found), warnings)
+    read = [segment for segment in segments if labels and _is_read(segment, engine, work.options)]
+    counted = Entities(entities=found, words=_words(segments), words_read=_words(read))
+    emit.step(Step.NER_COMPLETE, counted, warnings)
 
     emit.step(Step.CLASSIFICATION)
     source = _Source(segments, document, engine.topic_languages, work.options)
@@ -114,11 +116,7 @@ STAGE = Stage(name=StageName.NLP, run=run)
 async def _with_entities(
     work: Work, engine: Engine, segments: Sequence[Segment], labels: Sequence[str]
 ) -> Sequence[Segment]:
-    readable = [
-        segment
-        for segment in segments
-        if segment.text.strip() and _reads(engine.entity_languages, segment.language or work.options.language)
-    ]
+    readable = [segment for segment in segments if segment.text.strip() and _is_read(segment, engine, work.options)]
     if not readable or not labels:
         return segments
     texts = [segment.text for segment in readable]
@@ -128,6 +126,14 @@ async def _with_entities(
         for segment, of_segment in zip(readable, found, strict=True)
     }
     return [msgspec.structs.replace(segment, entities=entities.get(segment.index, ())) for segment in segments]
+
+
+def _is_read(segment: Segment, engine: Engine, options: Options) -> bool:
+    return _reads(engine.entity_languages, segment.language or options.language)
+
+
+def _words(segments: Sequence[Segment]) -> int:
+    return sum(len(segment.text.split()) for segment in segments)
 
 
 def _entity(segment: Segment, found: Found) -> Entity:

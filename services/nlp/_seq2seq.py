@@ -1,0 +1,131 @@
+"""A summary in the model's own words: each part of the text, then the parts' summaries together."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from services.nlp._sentences import sentences
+from services.nlp._torch import batches, folder_of, listed_languages, loading, room
+from services.nlp._windows import Window, windows
+from services.nlp.settings import Settings
+from shared.errors import SettingsError
+
+VARIABLE = "NLP_SUMMARY_MODEL"
+
+_SPECIAL = 3
+_SHARE = 3
+"""A summary may have one token for so many of its source. More would be retelling."""
+_LONGEST = 142
+"""Tokens of a part's summary where the model does not say."""
+_SHORTEST = 16
+_ROUNDS = 5
+"""How often summaries are summarised. Each round makes a third of the text; what is left then stays as it is."""
+_WHOLE = re.compile(r""".*[.!?…。！？।؟]["'”’»)\]」』]*""", re.DOTALL)
+
+
+class Seq2SeqSummary:
+    """Any encoder-decoder of transformers that was trained to summarise: BART, Pegasus, T5 and their kind."""
+
+    shortest_words = 40
+    """A text of fewer words is its own summary: a model asked for less of nearly nothing makes things up."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.languages = listed_languages(settings.nlp_summary_languages)
+        self._settings = settings
+        self._tokenizer: Any = None
+        self._model: Any = None
+        self._ways: Any = None
+        self._prefix = ""
+        self._places = 0
+        self._most = _LONGEST
+
+    def load(self) -> None:
+        folder = folder_of(self._settings, variable=VARIABLE)
+        with loading(self._settings, variable=VARIABLE):
+            import transformers
+
+            library: Any = transformers
+            self._tokenizer = library.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            model = library.AutoModelForSeq2SeqLM.from_pretrained(folder, local_files_only=True)
+            self._model = model.to(self._settings.nlp_device).eval()
+        named = (self._model.config.task_specific_params or {}).get("summarization", {})
+        prefix = self._settings.nlp_summary_prefix or named.get("prefix", "")
+        self._prefix = f"{prefix.rstrip()} " if prefix else ""
+        self._ways = self._model.generation_config
+        said = self._ways.max_length
+        self._most = said if said and said != library.GenerationConfig().max_length else _LONGEST
+        self._places = room(self._tokenizer, self._model.config) - self._count([self._prefix])[0] - _SPECIAL
+        if self._places < 1:
+            raise SettingsError(f"{VARIABLE}: the model has no room for a text behind NLP_SUMMARY_PREFIX")
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "engine": "seq2seq",
+            "model": Path(self._settings.nlp_summary_model).name,
+            "languages": list(self.languages),
+            "device": self._settings.nlp_device,
+        }
+
+    def summarise(self, texts: Sequence[str]) -> str | None:
+        read = sentences(texts)
+        source = " ".join(read)
+        if _words(read) < self.shortest_words:
+            return source or None
+        told = read
+        for _ in range(_ROUNDS):
+            parts = windows(told, most=self._places, count=self._count)
+            again = list(dict.fromkeys(sentences(self._told(parts))))  # parts of one talk repeat each other
+            if _words(again) >= _words(told):
+                break
+            told = again
+            if len(parts) == 1 or _words(told) <= self._settings.nlp_summary_words:
+                break
+        summary = " ".join(told)
+        return summary if len(summary) < len(source) else source
+
+    def _told(self, parts: Sequence[Window]) -> list[str]:
+        """The summary of each part, in order."""
+        told = [""] * len(parts)
+        for batch in batches(parts, self._settings.nlp_batch_size, weights=[part.tokens for part in parts]):
+            for index, text in zip(batch, self._generate([parts[index] for index in batch]), strict=True):
+                told[index] = text
+        return told
+
+    def _generate(self, parts: Sequence[Window]) -> list[str]:
+        import torch
+
+        tokens = self._tokenizer(
+            [f"{self._prefix}{part.text}" for part in parts], padding=True, return_tensors="pt"
+        ).to(self._settings.nlp_device)
+        # The model's own limits are for articles like those that it was trained on; a part may be shorter.
+        source = min(part.tokens for part in parts)
+        most = max(_SHORTEST, min(self._most, max(part.tokens for part in parts) // _SHARE))
+        with torch.inference_mode():
+            written = self._model.generate(
+                **tokens,
+                do_sample=False,
+                max_length=None,
+                min_length=0,
+                max_new_tokens=most,
+                min_new_tokens=min(self._ways.min_length or 0, source // (2 * _SHARE)),
+                no_repeat_ngram_size=self._ways.no_repeat_ngram_size or 3,
+            )
+        return [
+            _ended(text.strip(), part)
+            for text, part in zip(self._tokenizer.batch_decode(written, skip_special_tokens=True), parts, strict=True)
+        ]
+
+    def _count(self, texts: Sequence[str]) -> list[int]:
+        encoded: list[list[int]] = self._tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+        return [len(tokens) for tokens in encoded]
+
+
+def _ended(text: str, part: Window) -> str:
+    """`text` up to its last whole sentence; where it has none, the first sentence of what it is about."""
+    whole = _WHOLE.match(text)
+    return whole[0] if whole else sentences([part.text])[0]
+
+
+def _words(texts: Sequence[str]) -> int:
+    return sum(len(text.split()) for text in texts)
