@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from services.insights import stage
 from services.insights._actions import action_items
+from services.insights._chapters import chapters
+from services.insights._chat import Chat
 from services.insights._phrases import key_phrases
 from services.insights._questions import is_question
 from services.insights._sentiment import sentiment
 from services.insights.settings import Settings
 from services.insights.stage import Findings, Passage
 from shared.device import give_way
+from shared.errors import SettingsError
 from shared.messages import ActionItem, Question
 from shared.models import locate
 from shared.settings import choose
@@ -22,10 +25,25 @@ if TYPE_CHECKING:
     from spacy.tokens import Doc
 
 
+_FINDINGS = (
+    *("key_phrases", "questions", "action_items", "sentiment"),
+    *("words_per_minute", "talk_time", "chapters"),
+)
+
+
 def make_engine(settings: Settings) -> stage.Engine:
     """The engine that the settings ask for, not loaded yet. Raises `SettingsError` naming the variable."""
-    choices: Mapping[str, Callable[[Settings], stage.Engine]] = {"embedded": GrammarEngine}
-    return choose("INSIGHTS_ENGINE", settings.insights_engine, choices)(settings)
+    choices: Mapping[str, Callable[[Settings], Chat | None]] = {"embedded": lambda _: None, "llm": _chat}
+    return GrammarEngine(settings, choose("INSIGHTS_ENGINE", settings.insights_engine, choices)(settings))
+
+
+def _chat(settings: Settings) -> Chat:
+    for name in ("llm_base_url", "llm_model"):
+        if not getattr(settings, name):
+            raise SettingsError(f"{name.upper()}: INSIGHTS_ENGINE=llm needs it")
+    if not settings.llm_base_url.startswith(("http://", "https://")):
+        raise SettingsError("LLM_BASE_URL: it must begin with http:// or https://")
+    return Chat(settings)
 
 
 class GrammarEngine:
@@ -40,7 +58,8 @@ class GrammarEngine:
     _longest_text = 10_000
     """Characters of one passage that are read; the model takes 10 kB of memory for each."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, writer: Chat | None = None) -> None:
+        self.writer = writer
         self._settings = settings
         self._model: Language | None = None
         self._polarity: Callable[[str], float] | None = None
@@ -60,10 +79,10 @@ class GrammarEngine:
 
     def describe(self) -> dict[str, Any]:
         return {
-            "engine": "embedded",
-            "model": "en_core_web_sm",
-            "languages": list(self.languages),
-            "findings": ["key_phrases", "questions", "action_items", "sentiment", "words_per_minute", "talk_time"],
+            "engine": self._settings.insights_engine,
+            "model": self._settings.llm_model if self.writer else "en_core_web_sm",
+            "languages": [] if self.writer else list(self.languages),
+            "findings": list(_FINDINGS),
         }
 
     def read(self, passages: Sequence[Passage], *, today: date) -> Findings:
@@ -75,12 +94,17 @@ class GrammarEngine:
             questions=_questions(passages, docs),
             action_items=_actions(passages, docs, today),
             sentiment=sentiment(passages, self._polarity),
+            chapters=chapters(passages, docs, titles=_titles),
         )
 
     def _readable(self, passages: Sequence[Passage]) -> Iterator[str]:
         for passage in passages:
             give_way()
             yield self._overlong.sub(" ", passage.text)[: self._longest_text]
+
+
+def _titles(docs: Sequence["Doc"]) -> Sequence[str]:
+    return [phrase.text for phrase in key_phrases(docs, count=5)]
 
 
 def _questions(passages: Sequence[Passage], docs: Sequence["Doc"]) -> tuple[Question, ...]:

@@ -11,6 +11,7 @@ import shared.stage
 from services.insights._pace import talk_time, words_per_minute
 from shared.messages import (
     ActionItem,
+    Chapter,
     Document,
     Insights,
     InsightsFound,
@@ -44,6 +45,23 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     questions: tuple[Question, ...] = ()
     action_items: tuple[ActionItem, ...] = ()
     sentiment: Sentiment | None = None
+    chapters: tuple[Chapter, ...] = ()
+
+
+class Unanswered(Exception):
+    """A language model has given no findings. `reason` is for a person, and follows 'because'."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Writer(Protocol):
+    """A language model that somebody else runs. It is waited for on the event loop, not on the engine's thread."""
+
+    async def ask(self, passages: Sequence[Passage], *, today: date) -> Findings:
+        """What it finds in the passages, whatever their language. Raises `Unanswered`."""
+        ...
 
 
 class Engine(shared.stage.Engine, Protocol):
@@ -51,6 +69,11 @@ class Engine(shared.stage.Engine, Protocol):
 
     @property
     def languages(self) -> Collection[str]: ...
+
+    @property
+    def writer(self) -> Writer | None:
+        """Who reads the text besides the engine itself."""
+        ...
 
     def read(self, passages: Sequence[Passage], *, today: date) -> Findings:
         """What is in the passages. 'By Friday' is the Friday behind `today`; no clock is looked at."""
@@ -70,14 +93,50 @@ async def run(work: Work, engine: Engine, emit: Emit) -> Document:
     if segments:
         language = document.language or work.options.language
         passages, foreign = _passages(segments, document, engine.languages, language)
-        findings = await work.compute(engine.read, passages, today=work.submitted.date()) if passages else Findings()
-        insights = _insights(segments, findings, foreign)
-        warnings = _warnings(engine.languages, foreign, language)
+        today = work.submitted.date()
+        findings = await work.compute(engine.read, passages, today=today) if passages else Findings()
+        written = await _written(engine.writer, segments, today)
+        if isinstance(written, Findings):
+            insights = _insights(segments, _together(findings, written), (), source="llm")
+        else:
+            insights = _insights(segments, findings, foreign)
+            warnings = (*_unanswered(written), *_warnings(engine.languages, foreign, language))
     emit.step(Step.INSIGHTS_COMPLETE, InsightsFound(insights=insights), warnings)
     return msgspec.structs.replace(document, insights=insights, warnings=(*document.warnings, *warnings))
 
 
 STAGE = Stage(name=StageName.INSIGHTS, run=run)
+
+
+async def _written(writer: Writer | None, segments: Sequence[Segment], today: date) -> Findings | Unanswered | None:
+    """What the language model finds, or why it does not; None where there is no such model."""
+    if writer is None:
+        return None
+    passages = [_passage(segment, segment.text) for segment in segments]
+    try:
+        return await writer.ask(passages, today=today)
+    except Unanswered as unanswered:
+        return unanswered
+
+
+def _together(local: Findings, written: Findings) -> Findings:
+    """What the language model has written, and of what was read locally the course of the sentiment."""
+    sentiment = written.sentiment
+    if sentiment and local.sentiment:
+        sentiment = msgspec.structs.replace(sentiment, over_time=local.sentiment.over_time)
+    chapters = written.chapters or local.chapters
+    return msgspec.structs.replace(written, sentiment=sentiment, chapters=chapters)
+
+
+def _unanswered(unanswered: Unanswered | None) -> tuple[Notice, ...]:
+    if unanswered is None:
+        return ()
+    message = f"These insights were made without the language model, because {unanswered.reason}."
+    return (Notice(code="insights_local", message=message, stage=StageName.INSIGHTS),)
+
+
+def _passage(segment: Segment, text: str) -> Passage:
+    return Passage(segment=segment.index, start=segment.start, end=segment.end, text=text, speaker=segment.speaker)
 
 
 def _passages(
@@ -94,13 +153,13 @@ def _passages(
                 foreign.append(segment)
                 continue
             text = segment.translation
-        passages.append(
-            Passage(segment=segment.index, start=segment.start, end=segment.end, text=text, speaker=segment.speaker)
-        )
+        passages.append(_passage(segment, text))
     return passages, foreign
 
 
-def _insights(segments: Sequence[Segment], findings: Findings, foreign: Sequence[Segment]) -> Insights:
+def _insights(
+    segments: Sequence[Segment], findings: Findings, foreign: Sequence[Segment], *, source: str = "local"
+) -> Insights:
     """The findings, and what can be told without the language: pace, talk time, and questions by their mark."""
     marked = (
         Question(text=question.strip(), segment=segment.index)
@@ -115,6 +174,8 @@ def _insights(segments: Sequence[Segment], findings: Findings, foreign: Sequence
         sentiment=findings.sentiment,
         words_per_minute=words_per_minute(segments),
         talk_time=talk_time(segments),
+        chapters=findings.chapters,
+        source=source,
     )
 
 

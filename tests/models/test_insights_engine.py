@@ -179,3 +179,33 @@ def test_overlong_words_do_not_stop_the_engine(engine: Engine) -> None:
     """100,000 signs without a blank are skipped, and what stands beside them is read."""
     findings = read(engine, "=" * 100_000, f"{'=' * 5000} Anna will call the client.")
     assert [item.who for item in findings.action_items] == ["Anna"]
+
+
+HOUSE = (
+    "The roof of the house leaks.",
+    "The house needs new windows.",
+    "Bricks for the roof of the house are expensive.",
+)
+DOG = ("The dog barked at the postman.", "A veterinary looked at the dog and its leg.", "The dog likes the veterinary.")
+
+
+def test_chapters_begin_where_the_subject_changes(engine: Engine) -> None:
+    """Two subjects of two minutes each are two chapters, named after them, without a gap from beginning to end."""
+    texts = [*HOUSE * 4, *DOG * 4]
+    passages = [
+        Passage(segment=number + 1, start=10 * number, end=10 * number + 9, text=text)
+        for number, text in enumerate(texts)
+    ]
+    first, second = engine.read(passages, today=WEDNESDAY).chapters
+    assert (first.segment, first.start, first.end) == (1, 0, 120)
+    assert (second.segment, second.start, second.end) == (13, 120, 239)
+    assert "house" in first.title.lower()
+    assert "dog" in second.title.lower() or "veterinary" in second.title.lower()
+
+
+def test_a_short_talk_is_one_chapter(engine: Engine) -> None:
+    """It has a title, and nothing is cut in pieces that nobody would look for; without text there is none."""
+    (chapter,) = read(engine, *HOUSE).chapters
+    assert (chapter.segment, chapter.start, chapter.end) == (1, 0, 3)
+    assert chapter.title
+    assert engine.read([], today=WEDNESDAY).chapters == ()

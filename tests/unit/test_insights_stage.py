@@ -12,7 +12,7 @@ from services.insights._pace import talk_time, words_per_minute
 from services.insights._sentiment import sentiment
 from services.insights.engine import make_engine
 from services.insights.settings import Settings
-from services.insights.stage import Findings, Passage, run
+from services.insights.stage import Findings, Passage, Writer, run
 from shared.errors import SettingsError
 from shared.messages import (
     Document,
@@ -37,6 +37,7 @@ class FirstWordEngine:
         self.languages: tuple[str, ...] = ("en",)
         self.passages: Sequence[Passage] = ()
         self.today: date | None = None
+        self.writer: Writer | None = None
 
     def load(self) -> None:
         """There is nothing to load."""
@@ -153,7 +154,7 @@ async def test_another_attempt_reads_the_whole_text() -> None:
 
 def test_an_unknown_engine_is_refused_with_the_choices() -> None:
     """The error names the environment variable and what it can be."""
-    with pytest.raises(SettingsError, match=r"^INSIGHTS_ENGINE: .*'oracle'.* embedded$"):
+    with pytest.raises(SettingsError, match=r"^INSIGHTS_ENGINE: .*'oracle'.* embedded, llm$"):
         make_engine(Settings(insights_engine="oracle"))
 
 
