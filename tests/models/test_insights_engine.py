@@ -199,8 +199,8 @@ def test_chapters_begin_where_the_subject_changes(engine: Engine) -> None:
     first, second = engine.read(passages, today=WEDNESDAY).chapters
     assert (first.segment, first.start, first.end) == (1, 0, 120)
     assert (second.segment, second.start, second.end) == (13, 120, 239)
-    assert "house" in first.title.lower()
-    assert "dog" in second.title.lower() or "veterinary" in second.title.lower()
+    assert {"roof", "house", "window"} & set(first.title.lower().split())
+    assert {"dog", "veterinary", "postman"} & set(second.title.lower().split())
 
 
 def test_a_short_talk_is_one_chapter(engine: Engine) -> None:
