@@ -4,7 +4,7 @@ import json
 import re
 import tempfile
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -176,11 +176,11 @@ def _apart(found: Sequence[Found]) -> list[Found]:
 
 
 @contextmanager
-def _whole(folder: Path, models_dir: Path) -> Iterator[Path]:
+def _whole(folder: Path, models_dir: Path) -> Generator[Path]:
     """The folder with all that the library looks for. Many published models leave out tokenizer and configuration of
     the encoder that they were made from, and only name it; that one is then looked for among the models, too."""
     named = folder / "gliner_config.json"
-    config = json.loads(named.read_text("utf-8")) if named.is_file() else {}
+    config: dict[str, Any] = json.loads(named.read_text("utf-8")) if named.is_file() else {}
     tokenizes = (folder / "tokenizer_config.json").is_file()
     wanted = [
         (name, str(config[name]))

@@ -49,8 +49,8 @@ class Seq2SeqSummary:
             self._tokenizer = library.AutoTokenizer.from_pretrained(folder, local_files_only=True)
             model = library.AutoModelForSeq2SeqLM.from_pretrained(folder, local_files_only=True)
             self._model = model.to(self._settings.nlp_device).eval()
-        named = (self._model.config.task_specific_params or {}).get("summarization", {})
-        prefix = self._settings.nlp_summary_prefix or named.get("prefix", "")
+        tasks: dict[str, dict[str, str]] = self._model.config.task_specific_params or {}
+        prefix = self._settings.nlp_summary_prefix or tasks.get("summarization", {}).get("prefix", "")
         self._prefix = f"{prefix.rstrip()} " if prefix else ""
         self._ways = self._model.generation_config
         said = self._ways.max_length

@@ -1,7 +1,7 @@
 """What the models that run on PyTorch have in common: how they are loaded, and how much they can read at once."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,7 +30,7 @@ def folder_of(settings: Settings, *, variable: str) -> Path:
 
 
 @contextmanager
-def loading(settings: Settings, *, variable: str) -> Iterator[None]:
+def loading(settings: Settings, *, variable: str) -> Generator[None]:
     """Around the libraries' own loading: quiet, with the threads of the settings. What they raise becomes
     `ModelMissing` when a file is damaged, else `SettingsError`: another kind of model, or no such device."""
     import torch

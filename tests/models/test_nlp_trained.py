@@ -4,13 +4,14 @@ import json
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import settings as rules
 from hypothesis import strategies as st
 
-from services.nlp.engine import make_engine
+from services.nlp.engine import NlpEngine, make_engine
 from services.nlp.settings import Settings
 from services.nlp.stage import Engine, run
 from shared.errors import ModelMissing, SettingsError
@@ -111,11 +112,11 @@ class _Finding:
     def describe(self) -> dict[str, object]:
         return {}
 
-    def topics(self, *_: Sequence[str]) -> list[Topic]:
-        return []
+    def topics(self, texts: Sequence[str], labels: Sequence[str]) -> list[Topic]:
+        return [Topic(label=label, score=len(texts)) for label in labels]
 
-    def summary(self, *_: Sequence[str]) -> str | None:
-        return None
+    def summary(self, texts: Sequence[str]) -> str | None:
+        return next(iter(texts), None)
 
 
 def test_n03_a_name_is_found_once_and_whole_wherever_a_window_ends(finder: Engine) -> None:
@@ -145,7 +146,8 @@ async def test_n04_labels_in_any_case_are_one_and_come_back_as_given(finder: Eng
 
 def test_many_labels_are_asked_for_in_turns(finder: Engine) -> None:
     """More labels than a model reads at once leave it half of its room for the text, and none of them is forgotten."""
-    part = finder._entities  # pyright: ignore[reportAttributeAccessIssue]
+    assert isinstance(finder, NlpEngine)
+    part: Any = finder._entities  # pyright: ignore[reportPrivateUsage]
     labels = [f"thing {number} at home" for number in range(40)]
     groups = list(part._groups(labels))
     assert [label for group, _ in groups for label in group] == labels
@@ -201,22 +203,15 @@ def test_nli_reads_all_of_a_long_text(classifier: Engine) -> None:
     assert all(other.score < 0.1 for other in others)
 
 
-def test_n07_labels_of_any_kind_do_no_harm(classifier: Engine) -> None:
+def test_n07_labels_of_any_kind_do_no_harm(folder: Path, classifier: Engine) -> None:
     """One label gets its score; fifty on a long text cost no more than the settings allow, and each has its score."""
     text = "The striker met the referee at the match. " * 200
     assert classifier.topics([text], ["sports"])[0].score > 0.9
     many = ["sports", *(f"thing {number}" for number in range(49))]
-    limited = loaded_like(classifier, nlp_topics_pairs=100)
+    model = str(folder / "nli")
+    limited = loaded(nlp_topics_engine="nli", nlp_topics_model=model, nlp_topics_pairs=100)
     assert {topic.label for topic in limited.topics([text], many)} == set(many)
     assert limited.topics(["..."], many) == []
-
-
-def loaded_like(engine: Engine, **changed: object) -> Engine:
-    """A second engine with the classifier's model and other settings."""
-    part = engine._topics  # pyright: ignore[reportAttributeAccessIssue]
-    other = make_engine(Settings(nlp_topics_engine="nli", nlp_topics_model=part._settings.nlp_topics_model, **changed))
-    other._topics.load()  # pyright: ignore[reportAttributeAccessIssue]
-    return other
 
 
 def test_seq2seq_writes_a_summary(writer: Engine) -> None:
