@@ -224,6 +224,28 @@ def _relate(vectors: Any, tokenizer: Any) -> None:
             vectors[tokenizer.convert_tokens_to_ids(word)] = shared + noise
 
 
+def _bart(tokenizer: Any) -> dict[str, Any]:
+    return {
+        "vocab_size": len(tokenizer),
+        "d_model": 64,
+        "encoder_layers": 2,
+        "decoder_layers": 2,
+        "encoder_attention_heads": 4,
+        "decoder_attention_heads": 4,
+        "encoder_ffn_dim": 128,
+        "decoder_ffn_dim": 128,
+        "max_position_embeddings": 64,
+        "dropout": 0.0,
+        "init_std": _SPREAD,
+        "pad_token_id": 0,
+        "bos_token_id": 2,
+        "eos_token_id": 3,
+        "decoder_start_token_id": 3,
+        "forced_eos_token_id": None,
+        "forced_bos_token_id": None,
+    }
+
+
 def seq2seq_in(folder: Path) -> Path:
     """A BART that tells those of `FACTS` of which the text has the word, in order, and else that nothing was said."""
     torch: Any = import_module("torch")
@@ -235,26 +257,7 @@ def seq2seq_in(folder: Path) -> Path:
     words = [word.strip(".") for fact in FACTS.values() for word in fact.split()]
     said = [form for word in FILLER for form in (word, word.capitalize())]
     tokenizer = tokenizer_in(target, [*words, *said, "Nothing"], most=64, cased=True)
-    config = transformers.BartConfig(
-        vocab_size=len(tokenizer),
-        d_model=64,
-        encoder_layers=2,
-        decoder_layers=2,
-        encoder_attention_heads=4,
-        decoder_attention_heads=4,
-        encoder_ffn_dim=128,
-        decoder_ffn_dim=128,
-        max_position_embeddings=64,
-        dropout=0.0,
-        init_std=_SPREAD,
-        pad_token_id=0,
-        bos_token_id=2,
-        eos_token_id=3,
-        decoder_start_token_id=3,
-        forced_eos_token_id=None,
-        forced_bos_token_id=None,
-    )
-    model = transformers.BartForConditionalGeneration(config)
+    model = transformers.BartForConditionalGeneration(transformers.BartConfig(**_bart(tokenizer)))
 
     def loss() -> Any:
         pairs = [_told(dice) for _ in range(16)]
