@@ -45,6 +45,7 @@ CODES: dict[int, tuple[str, ...]] = {
         "empty_text",
         "no_audio_stream",
         "unreadable_media",
+        "url_unreachable",
         "unsupported_language",
     ),
     429: ("rate_limited", "quota_exceeded", "too_many_tasks"),

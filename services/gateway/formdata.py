@@ -24,8 +24,8 @@ LIST = "[]"
 _FIELD_BYTES = 16 << 10
 _PARTS = 64
 _HEADER_BYTES = 16 << 10
-_NAME_CHARACTERS = 255
-_LEAST_BYTES_PER_SECOND = 512
+NAME_CHARACTERS = 255
+LEAST_BYTES_PER_SECOND = 512
 """A body that brings less over the time in which something has to arrive has stalled, too: a byte now and then would
 hold its place for ever."""
 
@@ -114,7 +114,7 @@ async def body_of(request: Request[Any, Any, Any], *, stall_seconds: float) -> A
             raise Disconnected
         if message["type"] == "http.request":
             came += len(message["body"])
-            if came >= _LEAST_BYTES_PER_SECOND * stall_seconds:
+            if came >= LEAST_BYTES_PER_SECOND * stall_seconds:
                 waited, came = 0.0, 0
             yield message["body"]
             if not message["more_body"]:
@@ -139,7 +139,7 @@ def file_name_of(part: MultipartSegment) -> str | None:
             name = unquote(extended[2], encoding=extended[1], errors="replace")
         except LookupError:
             name = name or extended[2]
-    return name if name is None else name[:_NAME_CHARACTERS]
+    return name if name is None else name[:NAME_CHARACTERS]
 
 
 def damaged() -> Problem:

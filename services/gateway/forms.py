@@ -23,7 +23,9 @@ TEXT_FIELDS = frozenset(
     )
 )
 """Of a text and of a recording."""
-FIELDS = TEXT_FIELDS | {"initial_prompt", "hotwords", "diarize", "word_timestamps", "channels"}
+AUDIO_URL = "audio_url"
+"""Where the recording is, in place of the recording."""
+FIELDS = TEXT_FIELDS | {AUDIO_URL, "initial_prompt", "hotwords", "diarize", "word_timestamps", "channels"}
 """Of a recording."""
 
 TRUE, FALSE = ("true", "1", "on", "yes"), ("false", "0", "off", "no")

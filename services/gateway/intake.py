@@ -10,11 +10,11 @@ import msgspec
 import structlog
 from litestar import Request
 
-from services.gateway import idempotency, texts, uploads
+from services.gateway import idempotency, ingest, texts, uploads
 from services.gateway.admission import Admission
 from services.gateway.fleet import Fleet
-from services.gateway.forms import FIELDS, TEXT_FIELDS, WEBHOOK, options_of
-from services.gateway.outbound import Guard, Refused
+from services.gateway.forms import AUDIO_URL, FIELDS, TEXT_FIELDS, WEBHOOK, options_of
+from services.gateway.outbound import Guard, Refused, Target
 from services.gateway.problems import Problem
 from services.gateway.settings import Settings
 from services.gateway.spool import Spool
@@ -114,6 +114,9 @@ class Intake:
         self._spool = spool
         self._fleet = fleet
         self._guard = guard
+        self._fetcher = ingest.Fetcher(
+            guard, limit=settings.max_upload_bytes, stall_seconds=settings.upload_stall_seconds
+        )
         self._settings = settings
         self._admission = Admission(scripts, settings)
         self._probing = asyncio.Semaphore(_PROBES)
@@ -135,23 +138,26 @@ class Intake:
         key = idempotency.checked(key)
         if not form.again:
             await self._admission.admit(owner, audio=True, once=key)  # better than a refusal after a long upload
-        settings = self._settings
+        settings, path = self._settings, self._spool.place()
         async with uploads.received(
             request,
-            self._spool.place(),
+            path,
             file_field=form.file_field,
+            instead=AUDIO_URL if AUDIO_URL in form.fields else None,
             fields=form.fields,
             limit=settings.max_upload_bytes,
             stall_seconds=settings.upload_stall_seconds,
         ) as arrived:
-            upload = arrived.upload
             wish = form.read(arrived.fields, settings)
+            url = "" if arrived.upload else arrived.fields[AUDIO_URL].strip()
+            target = self._fetcher.target(url) if url else None
+            upload = arrived.upload or ingest.expected(url, path)
             draft = _draft(wish, name=upload.name, owner=owner, webhook=self._webhook(arrived.fields))
             once = idempotency.once_of(key, draft, digest=upload.digest)
             if once is None and form.by_content:
                 once = await self._once_by_content(draft, digest=upload.digest)
             draft = msgspec.structs.replace(draft, once=once)
-            return await self.earlier(draft) or await self._store(draft, upload.path)
+            return await self.earlier(draft) or await self._store(draft, path, source=target)
 
     async def submit_text(self, request: Request[Any, Any, Any], *, key: str | None, owner: str = "") -> Accepted:
         """The same for a form with a text."""
@@ -225,9 +231,12 @@ class Intake:
             once = idempotency.behind(once, task.task_id)
         return None
 
-    async def _store(self, draft: Submission, path: Path) -> Accepted:
-        """Check the recording, and that it can be worked on, and keep it; then the task can be."""
+    async def _store(self, draft: Submission, path: Path, *, source: Target | None) -> Accepted:
+        """Check the recording, and that it can be worked on, and keep it; then the task can be. A recording with a
+        source is fetched from there."""
         await self._fleet.check(draft.options, draft.route)
+        if source:
+            await self._fetcher.fetch(source, path)
         info = await self._probed(path)
         log.debug("recording_probed", task_id=draft.task_id, container=info.container, codec=info.codec)
         await self._blobs.put(draft.task_id, path)

@@ -80,6 +80,7 @@ _FORM = Schema(
             description="The recording, as a file. Its bytes decide what it is.",
         ),
         **_FIELDS,
+        "audio_url": _text("Where the recording is, in place of `audio`: an https URL of the public internet."),
         "initial_prompt": _hint("Text that comes before the recording, to set its style and spelling."),
         "hotwords": _hint("Words that the recogniser should expect."),
         "diarize": _flag("Tell speakers apart."),

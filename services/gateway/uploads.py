@@ -34,10 +34,10 @@ class Upload(msgspec.Struct, frozen=True):
 
 
 class Form(msgspec.Struct, frozen=True):
-    """A form that has arrived whole."""
+    """A form that has arrived whole. There is no upload where a field has come in its place."""
 
     fields: dict[str, str]
-    upload: Upload
+    upload: Upload | None
 
 
 @asynccontextmanager
@@ -46,6 +46,7 @@ async def received(
     path: Path,
     *,
     file_field: str,
+    instead: str | None = None,
     fields: frozenset[str],
     limit: int,
     stall_seconds: float,
@@ -53,13 +54,13 @@ async def received(
     """The form of `request`, its file at `path`, for the time of the block; the file is then removed, whatever has
     happened.
 
-    The file is in the field `file_field`; `fields` are the names of text fields that are known, `limit` is the most
-    bytes that the file may have, `stall_seconds` the time in which something has to arrive. Raises `Problem` with 400,
-    408 or 413, and `Disconnected`.
+    The file is in the field `file_field`, unless the field `instead` says where it is. `fields` are the names of text
+    fields that are known, `limit` is the most bytes that the file may have, `stall_seconds` the time in which something
+    has to arrive. Raises `Problem` with 400, 408 or 413, and `Disconnected`.
     """
     parser = parser_of(request, field=file_field)
     if announced(request) > limit + SLACK_BYTES:
-        raise _too_large(limit, file_field)
+        raise too_large(limit, file_field)
     text = TextFields(fields, place=f"The recording goes into '{file_field}'")
     try:
         try:
@@ -69,7 +70,8 @@ async def received(
                     if reader.feed(chunk) >= _WRITE_BYTES:
                         await asyncio.to_thread(reader.write)
                 await asyncio.to_thread(reader.write)
-                form = Form(text.values, Upload(path, reader.close(), reader.digest))
+                name = reader.close(instead=text.values.get(instead or "", "").strip())
+                form = Form(text.values, None if name is None else Upload(path, name, reader.digest))
         except MultipartError as error:
             raise damaged() from error
         except OSError as error:
@@ -108,7 +110,7 @@ class _Reader:
         """Take in the next piece of the body. Answers how many bytes wait to be written."""
         self._received += len(chunk)
         if self._received > self._limit + SLACK_BYTES:
-            raise _too_large(self._limit, self._file_field)
+            raise too_large(self._limit, self._file_field)
         for event in self._parser.parse(chunk):
             match event:
                 case MultipartSegment():
@@ -129,11 +131,17 @@ class _Reader:
         while data:
             data = data[self._file.write(data) :]
 
-    def close(self) -> str:
-        """The name of the file, now that the form is whole. Raises `Problem` when there was none."""
+    def close(self, *, instead: str) -> str | None:
+        """The name of the file, now that the form is whole; None when there is something `instead`. Raises `Problem`
+        when there is neither, and when there are both."""
         self._parser.close()
         if self._name is not None and (self._size or self._name):
+            if instead:
+                detail = f"Send the recording in '{self._file_field}' or say where it is, not both."
+                raise Problem(400, "audio_twice", detail, field=self._file_field)
             return self._name
+        if instead:
+            return None
         raise Problem(
             400,
             "audio_missing",
@@ -166,9 +174,10 @@ class _Reader:
             return
         self._size += len(data)
         if self._size > self._limit:
-            raise _too_large(self._limit, self._file_field)
+            raise too_large(self._limit, self._file_field)
         self._pending.append(data)
 
 
-def _too_large(limit: int, field: str) -> Problem:
+def too_large(limit: int, field: str) -> Problem:
+    """The refusal of a recording of more than `limit` bytes that came in or by the field."""
     return Problem(413, "too_large", f"The recording is too large. At most {limit:,} bytes are taken.", field=field)

@@ -20,6 +20,7 @@ MEANT = {
     "topics": LABELS,
     "entity_labels": LABELS,
     "webhook_url": ("",),
+    "audio_url": ("",),
     "text": ("Olá.", "Two sentences. And a half", "日本語。" * 50, "-"),
 }
 """What a person would write into fields that can hold more than a schema can say."""
