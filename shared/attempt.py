@@ -60,7 +60,7 @@ class _Announcement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attempt:
-    """`Work` and `Emit` of `shared.stage`, over Redis."""
+    """`Work` and `Emit` of `shared.stage`, over Redis. Text that nlp has yet to mask is shown to nobody."""
 
     def __init__(
         self,
@@ -86,6 +86,7 @@ class Attempt:
         self._input_end: Document | None = None
         self._owed: list[_Announcement] = []
         self._due = claim.turn == self._position
+        self._withholds = bool(claim.options.redact) and StageName.NLP in claim.route[self._position + 1 :]
         self._total: int | None = None
         self._changes = 0
         self._resources = AsyncExitStack()
@@ -191,7 +192,8 @@ class Attempt:
         if self._stage.partial and not any(piece.text is not None for piece in self._texts):
             # A stage that streams text always shows its own step, also when there was nothing to stream.
             self._owed.append(_Announcement(step=self._stage.partial.step))
-        self._owed.append(_Announcement(step=step, partial=partial, warnings=tuple(warnings)))
+        shown = None if self._withholds else partial
+        self._owed.append(_Announcement(step=step, partial=shown, warnings=tuple(warnings)))
 
     async def finish(self, document: Document) -> None:
         """Write the end record and all that is owed; the last stage of the route writes the result as well."""
@@ -210,7 +212,7 @@ class Attempt:
 
     def _take(self, segment: Segment, *, done: float | None) -> None:
         self._written.append(segment)
-        if self._stage.partial is None:
+        if self._stage.partial is None or self._withholds:
             return
         self._texts.append(events.Piece(segment.gap, self._stage.partial.text(segment)))
         number = len(self._written)

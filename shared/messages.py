@@ -252,6 +252,8 @@ class Options(Message, frozen=True):
     channels: str = "mix"
     english_unless: tuple[str, ...] | None = None
     """The recogniser itself puts into English what is spoken in none of these languages (ISO 639); None: in no case."""
+    redact: tuple[str, ...] = ()
+    """Kinds of `shared.redaction` that nobody who watches the task or reads its result may see."""
 
 
 class WebhookState(StrEnum):

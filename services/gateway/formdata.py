@@ -31,10 +31,16 @@ hold its place for ever."""
 
 _EXTENDED_NAME = re.compile(r";\s*filename\*\s*=\s*([\w-]+)'[^']*'([^;\s]+)")
 
+LISTS = frozenset(("topics", "entity_labels", "redact"))
+"""Fields that may come several times, each with one item, in which commas are but commas."""
+ITEM = "\x02"
+"""Stands between such items in the text of the field. Nobody writes it."""
+
 
 class TextFields:
     """The text fields of a form. `known` are their names; `place` says where the rest goes, for who errs. A field whose
-    name ends in `[]` is a list: it may come more than once, and its values are put together with commas."""
+    name ends in `[]` is a list: it may come more than once, and its values are put together with commas. One of `LISTS`
+    may, too: then each holds one item, put together with `ITEM`."""
 
     def __init__(self, known: frozenset[str], *, place: str) -> None:
         self.values: dict[str, str] = {}
@@ -53,7 +59,7 @@ class TextFields:
                 f"There is no field '{shown}'. {self._place}; other fields are: {', '.join(sorted(self._known))}.",
                 field=shown,
             )
-        if name in self.values and not name.endswith(LIST):
+        if name in self.values and name not in LISTS and not name.endswith(LIST):
             raise Problem(400, "field_twice", f"The field '{shown}' was sent more than once.", field=shown)
         self._field = name
         self._text.clear()
@@ -68,7 +74,7 @@ class TextFields:
         """It is whole. Raises `Problem` when it is no text."""
         text = decoded(self._text, field=self._field)
         if self._field in self.values:
-            text = f"{self.values[self._field]},{text}"
+            text = self.values[self._field] + (ITEM if self._field in LISTS else ",") + text
             if len(text) > _FIELD_BYTES:
                 raise Problem(400, "field_too_long", f"The list '{self._field}' is too long.", field=self._field)
         self.values[self._field] = text

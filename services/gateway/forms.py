@@ -3,11 +3,13 @@
 import unicodedata
 from collections.abc import Mapping, Sequence
 
+from services.gateway.formdata import ITEM
 from services.gateway.problems import Problem
 from services.gateway.settings import Settings
 from shared.errors import Permanent
 from shared.language import normalise
 from shared.messages import Options
+from shared.redaction import KINDS
 
 WEBHOOK = "webhook_url"
 """Who is told of the end."""
@@ -19,6 +21,7 @@ TEXT_FIELDS = frozenset(
         "include_insights",
         "topics",
         "entity_labels",
+        "redact",
         WEBHOOK,
     )
 )
@@ -52,6 +55,7 @@ def options_of(fields: Mapping[str, str], settings: Settings) -> Options:
         diarize=_boolean(given, "diarize", default=False),
         word_timestamps=_boolean(given, "word_timestamps", default=True),
         channels=_choice(given, "channels", ("mix", "separate")),
+        redact=_kinds(given, "redact"),
     )
 
 
@@ -75,7 +79,8 @@ def _language(given: Mapping[str, str], name: str) -> str | None:
 
 
 def _labels(given: Mapping[str, str], name: str) -> tuple[str, ...]:
-    parts = (" ".join(part.split()) for part in given.get(name, "").split(","))
+    text = given.get(name, "")
+    parts = (" ".join(part.split()) for part in text.split(ITEM if ITEM in text else ","))
     labels = tuple(dict.fromkeys(part for part in parts if part))
     if len(labels) > MOST_LABELS or any(len(label) > MOST_LABEL_CHARACTERS or _has_controls(label) for label in labels):
         raise _refusal(
@@ -83,6 +88,13 @@ def _labels(given: Mapping[str, str], name: str) -> tuple[str, ...]:
             f"must be at most {MOST_LABELS} labels, separated by commas, of up to {MOST_LABEL_CHARACTERS} characters",
         )
     return labels
+
+
+def _kinds(given: Mapping[str, str], name: str) -> tuple[str, ...]:
+    kinds = tuple(dict.fromkeys(label.lower() for label in _labels(given, name)))
+    if not set(kinds) <= set(KINDS):
+        raise _refusal(name, f"must be some of these, separated by commas: {', '.join(KINDS)}")
+    return kinds
 
 
 def _text(given: Mapping[str, str], name: str) -> str | None:

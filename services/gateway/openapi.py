@@ -13,6 +13,7 @@ from services.gateway.access import OPEN
 from services.gateway.document import Document
 from services.gateway.forms import MOST_LABEL_CHARACTERS, MOST_LABELS, MOST_TEXT_CHARACTERS
 from services.gateway.problems import ProblemBody
+from shared.redaction import KINDS
 
 _DESCRIPTIONS = {
     400: "The form is not as it should be; `code` and `field` say what is wrong.",
@@ -41,8 +42,8 @@ def _flag(description: str, *, default: bool = False) -> Schema:
 
 
 def _labels(description: str, example: str) -> Schema:
-    text = f"{description}, separated by commas: at most {MOST_LABELS} of up to {MOST_LABEL_CHARACTERS} characters."
-    return _text(text, example)
+    many = f"at most {MOST_LABELS} of up to {MOST_LABEL_CHARACTERS} characters"
+    return _text(f"{description}, separated by commas or in fields of their own: {many}.", example)
 
 
 def _hint(description: str) -> Schema:
@@ -65,6 +66,7 @@ _FIELDS = {
     "include_insights": _flag("Gather key phrases, questions, action items and sentiment."),
     "topics": _labels("Labels for classification", "business, health"),
     "entity_labels": _labels("Labels for named entities", "person, organization"),
+    "redact": _text(f"What to mask, separated by commas: {', '.join(KINDS)}.", "person, email"),
     "webhook_url": _text("A URL that is told, signed, when the task has ended. Only where there are webhooks."),
 }
 

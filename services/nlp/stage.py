@@ -1,12 +1,14 @@
 """Entities while segments come in; topics and a summary once the text is whole."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Protocol
 
 import msgspec
 
 import shared.stage
+from services.nlp._masking import Span
+from services.nlp._redaction import kinds_to_find, redacted, withheld_notices
 from shared.messages import (
     Document,
     Entities,
@@ -79,14 +81,15 @@ async def run(work: Work, engine: Engine, emit: Emit) -> Document:
     """Adds `entities` to each segment, `topics` and `summary` to the document, and a warning for what was left out."""
     labels, warnings = _entity_labels(work.options, engine)
     emit.step(Step.NER)
+    if work.options.redact:
+        await _redact(work, engine, emit, labels)
     async for batch in work.batches():
-        for start in range(0, len(batch), SEGMENTS_PER_CALL):
-            part = batch[start : start + SEGMENTS_PER_CALL]
+        for part in _parts(batch):
             await emit.segments(await _with_entities(work, engine, part, labels))
     document = await work.document()
     segments = tuple(segment for segment in work.written if segment.text.strip())
 
-    warnings += _left_out(segments, engine, work.options)
+    warnings += _left_out(segments, engine, work.options) + withheld_notices(work.written)
     found = tuple(chain.from_iterable(segment.entities for segment in work.written))
     read = [segment for segment in segments if labels and _is_read(segment, engine, work.options)]
     counted = Entities(entities=found, words=_words(segments), words_read=_words(read))
@@ -111,6 +114,41 @@ async def run(work: Work, engine: Engine, emit: Emit) -> Document:
 
 
 STAGE = Stage(name=StageName.NLP, run=run)
+
+
+async def _redact(work: Work, engine: Engine, emit: Emit, labels: Sequence[str]) -> None:
+    """Takes in the whole text and hands it on masked, all of it at once: an attempt either has done so or has not."""
+    wanted = kinds_to_find(work.options.redact, engine)
+    segments = list(chain.from_iterable([batch async for batch in work.batches()]))
+    enriched: list[Segment] = []
+    found: list[Sequence[Span] | None] = []
+    translated: list[Sequence[Span]] = []
+    target = _reads(engine.entity_languages, work.options.target_language)
+    for part in _parts(segments):
+        enriched += await _with_entities(work, engine, part, labels)
+        texts = [segment.text if not wanted or _is_read(segment, engine, work.options) else None for segment in part]
+        found += await _spans(work, engine, texts, wanted)
+        translations = [(segment.translation or "") if target else "" for segment in part]
+        translated += [spans or () for spans in await _spans(work, engine, translations, wanted)]
+    await emit.segments(redacted(enriched, work.options.redact, found=found, translated=translated))
+
+
+async def _spans(
+    work: Work, engine: Engine, texts: Sequence[str | None], kinds: Sequence[str]
+) -> list[Sequence[Span] | None]:
+    """What is to be masked in each text; None for one that was not read."""
+    if not kinds or not any(texts):
+        return [None if text is None else () for text in texts]
+    found = await work.compute(engine.entities, [text or "" for text in texts], kinds)
+    return [
+        None if text is None else [Span(each.start, each.end, each.label) for each in of_text]
+        for text, of_text in zip(texts, found, strict=True)
+    ]
+
+
+def _parts(segments: Sequence[Segment]) -> Iterator[Sequence[Segment]]:
+    for start in range(0, len(segments), SEGMENTS_PER_CALL):
+        yield segments[start : start + SEGMENTS_PER_CALL]
 
 
 async def _with_entities(

@@ -23,6 +23,7 @@ class Options(TypedDict, total=False):
     include_insights: bool
     topics: Sequence[str]
     entity_labels: Sequence[str]
+    redact: Sequence[str]
     initial_prompt: str
     hotwords: str
     diarize: bool

@@ -19,6 +19,7 @@ MEANT = {
     "target_language": LANGUAGES,
     "topics": LABELS,
     "entity_labels": LABELS,
+    "redact": ("person", "Email, PHONE", "card,,iban", ""),
     "webhook_url": ("",),
     "audio_url": ("",),
     "text": ("Olá.", "Two sentences. And a half", "日本語。" * 50, "-"),

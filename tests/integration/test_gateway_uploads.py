@@ -102,7 +102,7 @@ REFUSALS: dict[str, tuple[bytes, int, str, str]] = {
         "unknown_field",
         "'audio'",
     ),
-    "option twice": (form(part("topics", b"a"), part("topics", b"b"), FILE), 400, "field_twice", "'topics'"),
+    "option twice": (form(part("language", b"en"), part("language", b"pt"), FILE), 400, "field_twice", "'language'"),
     "bad boolean": (form(FILE, part("include_insights", b"maybe")), 400, "bad_field", "'include_insights'"),
     "bad choice": (form(FILE, part("channels", b"left")), 400, "bad_field", "'channels'"),
     "bad language": (form(FILE, part("language", b"qqqqq")), 400, "unsupported_language", "'language'"),

@@ -2,6 +2,7 @@
 
 import pytest
 
+from services.gateway.formdata import TextFields
 from services.gateway.forms import FIELDS, options_of
 from services.gateway.problems import Problem
 from services.gateway.settings import Settings
@@ -72,3 +73,44 @@ def test_labels_have_bounds(text: str) -> None:
     with pytest.raises(Problem) as caught:
         options_of({"entity_labels": text}, SETTINGS)
     assert caught.value.field == "entity_labels"
+
+
+def fields_of(*parts: tuple[str, str]) -> dict[str, str]:
+    """What a form with these fields, one after the other, comes to."""
+    fields = TextFields(FIELDS, place="")
+    for name, text in parts:
+        fields.begin(name)
+        fields.take(text.encode())
+        fields.end()
+    return fields.values
+
+
+def test_n07_labels_with_commas_come_in_fields_of_their_own() -> None:
+    """A comma in a label that is sent for itself is a part of it; duplicates and blanks are none."""
+    labels = ("billing, refund", "other", "", " other ")
+    options = options_of(fields_of(*(("topics", label) for label in labels)), Settings())
+    assert options.topics == ("billing, refund", "other")
+    assert options_of(fields_of(("topics", "billing, refund")), Settings()).topics == ("billing", "refund")
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"), [([], ()), ([""], ()), (["a"], ("a",)), (["a", "a"], ("a",)), (["a", "b"], ("a", "b"))]
+)
+def test_n07_few_labels_are_fine(labels: list[str], expected: tuple[str, ...]) -> None:
+    """None at all stands for the default, and a single one is judged for itself."""
+    assert options_of(fields_of(*(("topics", label) for label in labels)), Settings()).topics == expected
+
+
+def test_n07_a_thousand_labels_are_refused() -> None:
+    """Before a worker sees them, by the name of the field."""
+    for parts in ([("topics", ",".join(map(str, range(1000))))], [("topics", str(number)) for number in range(51)]):
+        with pytest.raises(Problem) as caught:
+            options_of(fields_of(*parts), Settings())
+        assert (caught.value.code, caught.value.field) == ("bad_field", "topics")
+
+
+def test_other_fields_come_once() -> None:
+    """Two languages are no language."""
+    with pytest.raises(Problem) as caught:
+        fields_of(("language", "en"), ("language", "pt"))
+    assert caught.value.code == "field_twice"
