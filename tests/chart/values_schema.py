@@ -1,4 +1,4 @@
-"""`values.schema.json`, made from `values.yaml`: `python -m tests.chart.values_schema` writes it.
+"""`values.schema.json`, made from `values.yaml`: `python -m tests.chart.values_schema` writes it, and the README.
 
 Each block is closed: a key that is not in `values.yaml` is refused by name, and each value has the type of its default.
 What a default cannot tell, choices and forms, stands in `RULES`; what Kubernetes alone understands, in `OPEN`.
@@ -14,7 +14,7 @@ import yaml
 from shared.manifest import MODELS
 from shared.messages import StageName
 from shared.settings import BaseSettings, StageSettings
-from tests.chart import options
+from tests.chart import options, values_table
 
 CHART = Path(__file__).parents[2] / "deploy/k8s/voxmesh"
 FILE = CHART / "values.schema.json"
@@ -214,3 +214,4 @@ def text() -> str:
 
 if __name__ == "__main__":
     FILE.write_text(text(), encoding="utf-8")
+    values_table.README.write_text(values_table.text(), encoding="utf-8")

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.chart import values_schema
+from tests.chart import values_schema, values_table
 
 ROOT = Path(__file__).parent.parent.parent
 CODE = re.compile(r"[a-z]+(_[a-z]+)*")
@@ -34,11 +34,13 @@ def test_every_code_is_explained() -> None:
 
 def test_links_lead_somewhere() -> None:
     """Each relative link of a document leads to a file."""
-    for document in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")):
+    for document in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "deploy").rglob("*.md")):
         for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8")):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
 
 
 def test_the_schema_of_the_chart_fits_the_settings() -> None:
-    """values.schema.json is made from values.yaml and the services' settings: `python -m tests.chart.values_schema`."""
+    """values.schema.json and the README's table are made from values.yaml and the services' settings, by
+    `python -m tests.chart.values_schema`."""
     assert values_schema.FILE.read_text(encoding="utf-8") == values_schema.text()
+    assert values_table.README.read_text(encoding="utf-8") == values_table.text()
