@@ -14,7 +14,7 @@ BAD = {
     "colour": "colour: blue",
     "stages.asr.autoscaling.maxPods": "stages: {asr: {autoscaling: {maxPods: 3}}}",
     "stages.diarise": "stages: {diarise: {}}",
-    "stages.nlp.device": "stages: {nlp: {device: cuda}}",
+    "stages.insights.device": "stages: {insights: {device: cuda}}",
     # a value of another kind
     "gateway.replicas": "gateway: {replicas: two}",
     "image.tag": "image: {tag: 1.20}",
