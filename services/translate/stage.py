@@ -24,11 +24,16 @@ class Translator(shared.stage.Engine, Protocol):
     """Translates sentences between the languages that it knows."""
 
     def pairs(self) -> Collection[Pair]:
-        """The pairs of languages on offer. Known before `load`."""
+        """The pairs of languages on offer. Known once it is loaded."""
+        ...
+
+    def via(self, source: str, target: str) -> str | None:
+        """The third language that this pair, one of `pairs`, goes through; None where a model translates it at once."""
         ...
 
     def infer(self, sentences: Sequence[str], source: str, target: str) -> list[str]:
-        """The translations, in order. No sentence is blank, and the pair is one of `pairs`."""
+        """The translations, in order, and an empty one where there is none to be trusted. No sentence is blank, and
+        the pair is one of `pairs`."""
         ...
 
 
