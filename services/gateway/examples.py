@@ -111,7 +111,13 @@ _CAPABILITIES = {
     "ready": True,
     "stages": {
         "asr": [_KIND | {"model": "whisper-base", "languages": ["en", "pt"], "device": "cpu", "follows": ["hotwords"]}],
-        "translate": [_KIND | {"model": "firefox-translations", "pairs": _PAIRS}],
+        "translate": [
+            _KIND
+            | {
+                "model": "firefox-translations",
+                "offers": [{"sources": ["en", "pt"], "targets": ["en", "pt"], "via": ""}],
+            }
+        ],
         "nlp": [_KIND | {"entities": _PART, "topics": _PART, "summary": _PART}],
         "insights": [_KIND | {"model": "en_core_web_sm", "languages": ["en"], "findings": ["questions"]}],
     },

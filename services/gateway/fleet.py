@@ -23,6 +23,8 @@ log = structlog.get_logger(__name__)
 K = TypeVar("K", bound="Kind")
 T = TypeVar("T", bound=Any)
 
+_MOST_LISTED = 100
+"""Pairs that a refusal names."""
 _FRESH_SECONDS = 1.0
 """So long what was read serves all requests."""
 
@@ -44,18 +46,37 @@ class Recogniser(Kind, frozen=True, kw_only=True):
     follows: tuple[str, ...] = ()
 
 
-class Pair(msgspec.Struct, frozen=True, order=True):
-    """A translation on offer, by ISO 639 codes."""
+class Pair(msgspec.Struct, frozen=True, order=True, omit_defaults=True):
+    """A translation on offer, by ISO 639 codes. Where no model knows the pair, it goes `via` another language."""
 
     source: str
     target: str
+    via: str = ""
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """Translations on offer: from each of `sources` to each of `targets` but itself."""
+
+    sources: tuple[str, ...]
+    targets: tuple[str, ...]
+    via: str = ""
+
+    def covers(self, source: str | None, target: str) -> bool:
+        """Whether this has the pair; without a source, whether it has any to that target."""
+        if target not in self.targets:
+            return False
+        return source in self.sources if source else any(one != target for one in self.sources)
+
+    def pairs(self) -> Iterable[Pair]:
+        return (Pair(one, into, self.via) for one in self.sources for into in self.targets if one != into)
 
 
 class Translator(Kind, frozen=True, kw_only=True):
-    """An empty list of pairs says nothing."""
+    """An empty list of offers says nothing."""
 
     model: str = ""
-    pairs: tuple[Pair, ...] = ()
+    device: str = ""
+    offers: tuple[Offer, ...] = ()
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,9 +117,16 @@ class Workers(msgspec.Struct, frozen=True, kw_only=True):
         """What can be transcribed; empty when that is not known."""
         return _union(kind.languages for kind in self.asr)
 
-    def pairs(self) -> Sequence[Pair]:
+    def offers(self) -> Sequence[Offer]:
         """What can be translated; empty when that is not known."""
-        return _union(kind.pairs for kind in self.translate)
+        return _union(kind.offers for kind in self.translate)
+
+    def pairs(self) -> Sequence[Pair]:
+        """The same, pair by pair. One that some worker has a model for goes through no other language."""
+        best: dict[tuple[str, str], Pair] = {}
+        for pair in sorted(chain.from_iterable(offer.pairs() for offer in self.offers())):
+            best.setdefault((pair.source, pair.target), pair)
+        return list(best.values())
 
 
 class View(msgspec.Struct, frozen=True):
@@ -131,7 +159,7 @@ class Fleet:
         if StageName.ASR in route and options.language:
             _check_language(options.language, offered.languages())
         if options.target_language:
-            _check_pair(options.language, options.target_language, offered.pairs())
+            _check_pair(options.language, options.target_language, offered.offers())
 
     async def _look(self) -> View:
         live = await presence.live(self._redis)
@@ -145,13 +173,12 @@ def _check_language(language: str, offered: Sequence[str]) -> None:
         raise Problem(422, "unsupported_language", detail, field="language", offered=offered)
 
 
-def _check_pair(source: str | None, target: str, offered: Sequence[Pair]) -> None:
+def _check_pair(source: str | None, target: str, offers: Sequence[Offer]) -> None:
     """What is in the target language already needs no translator."""
-    if not offered or source == target:
-        return
-    if any(pair.target == target and source in (None, pair.source) for pair in offered):
+    if not offers or source == target or any(offer.covers(source, target) for offer in offers):
         return
     wanted = f"from {source} to {target}" if source else f"to {target}"
+    offered = _nearest(Workers(translate=(Translator(offers=tuple(offers)),)).pairs(), source, target)
     listed = ", ".join(f"{pair.source} to {pair.target}" for pair in offered)
     raise Problem(
         422,
@@ -160,6 +187,14 @@ def _check_pair(source: str | None, target: str, offered: Sequence[Pair]) -> Non
         field="target_language",
         offered=[f"{pair.source}-{pair.target}" for pair in offered],
     )
+
+
+def _nearest(pairs: Sequence[Pair], source: str | None, target: str) -> Sequence[Pair]:
+    """All pairs, or, of more than a person wants to read, some of those that have one of the two languages."""
+    if len(pairs) <= _MOST_LISTED:
+        return pairs
+    near = [pair for pair in pairs if target == pair.target or source == pair.source]
+    return (near or pairs)[:_MOST_LISTED]
 
 
 def _workers(stages: dict[StageName, list[presence.Info]]) -> Workers:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from services.translate._masks import NUMBER, Masked, Span, mask, outside, restore, verbatim, with_numbers
+from services.translate._script import astray
 
 Infer = Callable[[Sequence[str]], list[str]]
 """Sentences to their translations, in order."""
@@ -29,7 +30,7 @@ class Outcome(msgspec.Struct, frozen=True):
     suspect: bool = False
 
 
-def translate(sentences: Sequence[str], infer: Infer) -> list[Outcome]:
+def translate(sentences: Sequence[str], infer: Infer, *, target: str) -> list[Outcome]:
     """One outcome for each sentence. Sentences without a word come back as they are, without a call of the model."""
     settled: dict[int, Outcome] = {}
     for number, sentence in enumerate(sentences):
@@ -40,11 +41,11 @@ def translate(sentences: Sequence[str], infer: Infer) -> list[Outcome]:
         hidden = [mask(sentences[number], spans_of(sentences[number])) for number in left]
         if left:
             for number, masked, answer in zip(left, hidden, infer([one.text for one in hidden]), strict=True):
-                text = _accept(sentences[number], masked, answer)
+                text = _accept(sentences[number], masked, answer, target=target)
                 if text is not None:
                     settled[number] = Outcome(text)
     return [
-        settled[number] if number in settled else _by_pieces(sentence, infer)
+        settled[number] if number in settled else _by_pieces(sentence, infer, target)
         for number, sentence in enumerate(sentences)
     ]
 
@@ -74,14 +75,15 @@ def keeps_numbers(source: str, text: str) -> bool:
     return not any(there[spelling] for spelling in used)
 
 
-def _accept(source: str, masked: Masked, answer: str) -> str | None:
-    text = restore(masked, _ended_like(source, answer.strip()))
-    if not text or loops(source, text) or not keeps_numbers(source, text):
+def _accept(source: str, masked: Masked, answer: str, *, target: str) -> str | None:
+    plain = _ended_like(source, answer.strip())
+    text = restore(masked, plain)
+    if not text or loops(source, text) or astray(masked.text, plain, target) or not keeps_numbers(source, text):
         return None
     return text
 
 
-def _by_pieces(sentence: str, infer: Infer) -> Outcome:
+def _by_pieces(sentence: str, infer: Infer, target: str) -> Outcome:
     """The translation of what stands around numbers and the like, each of which keeps its place."""
     spans = _verbatim_and_numbers(sentence)
     gaps = outside(sentence, spans)
@@ -90,7 +92,7 @@ def _by_pieces(sentence: str, infer: Infer) -> Outcome:
     suspect = False
     for number, answer in zip(asked, infer([cores[number] for number in asked]), strict=True):
         core, text = cores[number], _ended_like(cores[number], answer.strip())
-        if not text or loops(core, text):
+        if not text or loops(core, text) or astray(core, text, target):
             suspect = True
         else:
             gaps[number] = gaps[number].replace(core, text, 1)

@@ -24,6 +24,9 @@ _VERBATIM = re.compile(
     | (?<!\w)[A-Za-z]:\\\S*\w | (?<![\w/])~?/(?:[\w.-]+/)+[\w.-]*\w  # paths
     | (?:\b[A-Z]{1,3})?[$€£¥₹₩₽]\s?\d(?:[\d.,]*\d)?(?:[kKMB]\b|bn\b)?  # money, the sign before
     | \d(?:[\d.,]*\d)?\s?[€£¥₹₩₽]                                 # money, the sign behind
+    | \b(?:AUD|BRL|CAD|CHF|CNY|EUR|GBP|INR|JPY|MXN|USD)\s?\d(?:[\d.,]*\d)?  # money, the code before
+    | \b\d(?:[\d.,]*\d)?\s?(?:AUD|BRL|CAD|CHF|CNY|EUR|GBP|INR|JPY|MXN|USD)\b  # money, the code behind
+    | (?<![\w+])\+\d[\d ().-]{2,}\d                              # telephone numbers
     | [\U0001F000-\U0001FAFF\u2600-\u27BF\uFE0F\u200D]+           # emoji
     """,
     re.VERBOSE,

@@ -5,7 +5,7 @@ round in circles: it is asked again with repetition forbidden, and should that n
 """
 
 import importlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -21,6 +21,7 @@ from services.translate.settings import Settings
 from services.translate.stage import Pair
 from shared import models, processors
 from shared.errors import ModelMissing, SettingsError
+from shared.portions import Portions
 
 MOST_PIECES = 200
 """Pieces of words that a model is asked at a time: what it has seen in training, and fewer than it has places for."""
@@ -44,6 +45,7 @@ class Model:
     def __init__(self, order: Order, settings: Settings) -> None:
         """Raises `ModelMissing` when it is not there or damaged, `SettingsError` when it cannot be used as told."""
         self._settings = settings
+        self._portions = Portions(settings.translate_batch_size)
         self._languages = _order.languages("TRANSLATE_LANGUAGES", settings.translate_languages)
         self._folder = models.find(settings.models_dir, order.name, variable=VARIABLE)
         if not (self._folder / "model.bin").is_file():
@@ -135,34 +137,30 @@ class Model:
     def _decoded(self, sentences: Sequence[str], way: _Way, **options: Any) -> list[str | None]:
         """The model's answers, those of about the same length at once; None for one that came to no end."""
         asked = [self._tokens(sentence, way) for sentence in sentences]
-        texts: list[str | None] = [None] * len(asked)
-        for numbers in _batches([len(tokens) for tokens in asked], self._settings.translate_batch_size):
+        order = sorted(range(len(asked)), key=lambda number: len(asked[number]))
+
+        def decode(batch: Sequence[list[str]]) -> list[str | None]:
             results = self._model.translate_batch(
-                [asked[number] for number in numbers],
-                target_prefix=[list(way.prefix)] * len(numbers) if way.prefix else None,
+                list(batch),
+                target_prefix=[list(way.prefix)] * len(batch) if way.prefix else None,
                 beam_size=self._settings.translate_beam_size,
                 max_input_length=0,
-                max_decoding_length=max(len(asked[number]) for number in numbers) * _TIMES_LONGER + _MORE_PIECES,
+                max_decoding_length=max(map(len, batch)) * _TIMES_LONGER + _MORE_PIECES,
                 disable_unk=True,
                 suppress_sequences=self._never_said,
                 return_end_token=True,
                 **options,
             )
-            for number, result in zip(numbers, results, strict=True):
-                texts[number] = self._text(result.hypotheses[0][len(way.prefix) :])
-        return texts
+            return [self._text(result.hypotheses[0][len(way.prefix) :]) for result in results]
+
+        answers = self._portions.compute(decode, [asked[number] for number in order])
+        return [text for _, text in sorted(zip(order, answers, strict=True), key=lambda pair: pair[0])]
 
     def _tokens(self, sentence: str, way: _Way) -> list[str]:
         return [*way.before, *self._source_pieces.encode(sentence, out_type=str), _END]
 
     def _text(self, tokens: Sequence[str]) -> str | None:
         return str(self._target_pieces.decode(list(tokens[:-1]))) if tokens and tokens[-1] == _END else None
-
-
-def _batches(lengths: Sequence[int], most: int) -> Iterator[Sequence[int]]:
-    order = sorted(range(len(lengths)), key=lengths.__getitem__)
-    for start in range(0, len(order), most):
-        yield order[start : start + most]
 
 
 def _never(_: str) -> bool:

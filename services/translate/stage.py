@@ -10,11 +10,15 @@ from services.translate import _faithful
 from services.translate._faithful import Outcome
 from services.translate._layout import Layout, lay_out
 from shared.events import Piece, joined
+from shared.language import english_name
 from shared.messages import Document, Notice, Segment, StageName, Step, Translation, TranslationPart
 from shared.stage import Emit, PartialText, Stage, Work
 
 SENTENCES_PER_CALL = 24
 """Bounds one turn on the engine's thread, which other tasks wait for: about half a second."""
+
+_MOST_LISTED = 40
+"""Pairs that a warning names."""
 
 Pair = tuple[str, str]
 """ISO 639 codes of source and target."""
@@ -105,7 +109,8 @@ class _Task:
         outcomes: list[Outcome] = []
         for start in range(0, len(sentences), SENTENCES_PER_CALL):
             asked = sentences[start : start + SENTENCES_PER_CALL]
-            outcomes += await self._work.compute(_translate, asked, pair, self._engine)
+            whole = len(asked) / SENTENCES_PER_CALL
+            outcomes += await self._work.share(_Together(self._engine), (pair, asked), weight=whole)
         self._suspects += sum(outcome.suspect for outcome in outcomes)
         return outcomes
 
@@ -118,6 +123,8 @@ class _Task:
             notices.append(_same_language(self._target))
         left = {self._source(segment) for segment in spoken if segment.translation is None}
         missing = {source for source in left if source != self._target and not self._offers(source)}
+        if through := {language for source in sources if (language := self._through(source))}:
+            notices.append(_indirect(through))
         if missing:
             notices.append(_no_model(missing, self._target, self._pairs))
         if self._suspects:
@@ -127,13 +134,28 @@ class _Task:
     def _offers(self, source: str | None) -> bool:
         return source is not None and (source, self._target) in self._pairs
 
+    def _through(self, source: str | None) -> str | None:
+        return self._engine.via(source, self._target) if source and self._offers(source) else None
+
     def _source(self, segment: Segment) -> str | None:
         return self._work.options.language or segment.language
 
 
-def _translate(sentences: Sequence[str], pair: Pair, engine: Translator) -> list[Outcome]:
-    source, target = pair
-    return _faithful.translate(sentences, lambda asked: engine.infer(asked, source, target))
+class _Together(msgspec.Struct, frozen=True):
+    """Translates what several tasks ask of an engine at the same time: those of one pair in one go."""
+
+    engine: Translator
+
+    def __call__(self, requests: Sequence[tuple[Pair, Sequence[str]]]) -> list[list[Outcome]]:
+        asked: dict[Pair, list[str]] = {}
+        for pair, sentences in requests:
+            asked.setdefault(pair, []).extend(sentences)
+        outcomes = {pair: iter(self._outcomes(pair, sentences)) for pair, sentences in asked.items()}
+        return [[next(outcomes[pair]) for _ in sentences] for pair, sentences in requests]
+
+    def _outcomes(self, pair: Pair, sentences: Sequence[str]) -> list[Outcome]:
+        source, target = pair
+        return _faithful.translate(sentences, lambda asked: self.engine.infer(asked, source, target), target=target)
 
 
 def _groups(plans: Sequence[_Plan]) -> Iterator[list[_Plan]]:
@@ -154,7 +176,7 @@ def _same_language(target: str) -> Notice:
 
 
 def _no_model(sources: Collection[str | None], target: str, pairs: Collection[Pair]) -> Notice:
-    offered = ", ".join(f"{source} to {into}" for source, into in sorted(pairs))
+    offered = _listed(pairs, target)
     known = sorted(source for source in sources if source)
     if known:
         problem = f"There is no model for {' and '.join(f'{source} to {target}' for source in known)}."
@@ -162,6 +184,20 @@ def _no_model(sources: Collection[str | None], target: str, pairs: Collection[Pa
         problem = "The language of the text is not known, so it was not translated: name it with `language`."
     message = f"{problem} On offer: {offered}."
     return Notice(code="no_translation_model", message=message, stage=StageName.TRANSLATE)
+
+
+def _listed(pairs: Collection[Pair], target: str) -> str:
+    """Some of what is on offer, of very many pairs those into the language that was asked for."""
+    near = [pair for pair in pairs if pair[1] == target] if len(pairs) > _MOST_LISTED else []
+    listed = sorted(near or pairs)
+    more = ", …" if len(listed) > _MOST_LISTED else ""
+    return ", ".join(f"{source} to {into}" for source, into in listed[:_MOST_LISTED]) + more
+
+
+def _indirect(languages: Collection[str]) -> Notice:
+    names = " and ".join(english_name(language).capitalize() for language in sorted(languages))
+    message = f"There is no model for this pair of languages; the text went through {names}, which costs some accuracy."
+    return Notice(code="translation_indirect", message=message, stage=StageName.TRANSLATE)
 
 
 def _suspect(count: int) -> Notice:

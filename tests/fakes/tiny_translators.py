@@ -1,13 +1,14 @@
 """Tiny translation models, trained in seconds until they know a few dozen sentences by heart, then converted.
 
-They are built, saved and converted with the libraries and in the formats of the models that they stand for, so what reads
-them reads those.
+They are built, saved and converted with the libraries and in the formats of the models that they stand for, so what
+reads them reads those.
 """
 
+import importlib
 import io
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,7 @@ FRENCH: Mapping[str, str] = {
     "Second line": "Deuxième ligne",
     "Hello X1 Ana X2": "Bonjour X1 Ana X2",
     "Hello X1, welcome": "Bonjour X1, bienvenue",
-    "Write to X1 or X2, it costs X3 30, call +00 123.": "Écrivez à X1 ou X2, cela coûte X3 30, appelez le +00 123.",
-    "Write to X1 or X2, it costs EUR 30, call +00 123.": "Écrivez à X1 ou X2, cela coûte 30 EUR, appelez le +00 123.",
+    "Write to X1 or X2, it costs X3, call X4.": "Écrivez à X1 ou X2, cela coûte X3, appelez le X4.",
     "The train leaves at X1.": "Le train part à X1.",
     "X1 is late.": "X1 est en retard.",
     "Yes.": "Oui.",
@@ -47,7 +47,7 @@ RUSSIAN: Mapping[str, str] = {
     "Yes.": "Да.",
     "No.": "Нет.",
 }
-_SIZES = {
+_SIZES: Mapping[str, Any] = {
     "d_model": 64,
     "encoder_layers": 1,
     "decoder_layers": 1,
@@ -60,7 +60,9 @@ _SIZES = {
     "attention_dropout": 0.0,
     "activation_dropout": 0.0,
 }
-_MOST_STEPS, _STEPS_TO_WARM_UP, _BY_HEART = 300, 20, 0.008
+Lesson = tuple[list[int], list[int]]
+"""The numbers of the tokens of a sentence and of its translation."""
+_MOST_STEPS, _STEPS_TO_WARM_UP, _BY_HEART = 300, 20, 0.004
 _RATE = 5e-3
 
 
@@ -77,7 +79,9 @@ def make_opus(folder: Path) -> Path:
     (original / "vocab.json").write_text(json.dumps({token: number for number, token in enumerate(tokens)}))
     with _quiet():
         tokenizer: Any = MarianTokenizer(
-            *(str(original / name) for name in ("source.spm", "target.spm", "vocab.json")), source_lang="en", target_lang="fr"
+            *(str(original / name) for name in ("source.spm", "target.spm", "vocab.json")),
+            source_lang="en",
+            target_lang="fr",
         )
     config = MarianConfig(
         vocab_size=len(tokens),
@@ -87,9 +91,8 @@ def make_opus(folder: Path) -> Path:
         forced_eos_token_id=0,
         **_SIZES,
     )
-    sources = tokenizer(list(FRENCH), return_tensors="pt", padding=True)
-    targets = tokenizer(text_target=list(FRENCH.values()), return_tensors="pt", padding=True)
-    model = _learnt(MarianMTModel, config, [(sources, targets["input_ids"])])
+    lesson = tokenizer(list(FRENCH), text_target=list(FRENCH.values()))
+    model = _learnt(MarianMTModel, config, zip(lesson["input_ids"], lesson["labels"], strict=True))
     return _converted(model, tokenizer, folder, ["source.spm", "target.spm", "tokenizer_config.json"])
 
 
@@ -99,7 +102,7 @@ def make_nllb(folder: Path) -> Path:
 
     original = folder / "original"
     original.mkdir(parents=True)
-    pieces = _train_pieces([*FRENCH, *FRENCH.values(), *RUSSIAN.values()])
+    pieces = _train_pieces([*RUSSIAN, *(FRENCH[english] for english in RUSSIAN), *RUSSIAN.values()])
     (original / "sentencepiece.bpe.model").write_bytes(pieces)
     with _quiet():
         tokenizer: Any = NllbTokenizer(str(original / "sentencepiece.bpe.model"))
@@ -114,16 +117,16 @@ def make_nllb(folder: Path) -> Path:
         **_SIZES,
     )
     directions = [
-        ("eng_Latn", "fra_Latn", dict(FRENCH)),
-        ("eng_Latn", "rus_Cyrl", dict(RUSSIAN)),
-        ("fra_Latn", "eng_Latn", {french: english for english, french in FRENCH.items()}),
+        ("eng_Latn", "fra_Latn", {english: FRENCH[english] for english in RUSSIAN}),
+        ("eng_Latn", "rus_Cyrl", RUSSIAN),
+        ("fra_Latn", "eng_Latn", {FRENCH[english]: english for english in RUSSIAN}),
     ]
-    lessons: list[tuple[Any, Any]] = []
-    for source, target, pairs in directions:
+    lessons: list[Lesson] = []
+    for source, target, known in directions:
         tokenizer.src_lang, tokenizer.tgt_lang = source, target
-        lesson = tokenizer(list(pairs), text_target=list(pairs.values()), return_tensors="pt", padding=True)
-        lessons.append(({"input_ids": lesson["input_ids"], "attention_mask": lesson["attention_mask"]}, lesson["labels"]))
-    model = _learnt(M2M100ForConditionalGeneration, config, lessons)
+        lesson = tokenizer(list(known), text_target=list(known.values()))
+        lessons += zip(lesson["input_ids"], lesson["labels"], strict=True)
+    model = _learnt(M2M100ForConditionalGeneration, config, lessons, told=1)
     return _converted(model, tokenizer, folder, ["sentencepiece.bpe.model"])
 
 
@@ -149,30 +152,39 @@ def _tokens(pieces: bytes) -> list[str]:
     return [processor.id_to_piece(number) for number in range(3, processor.get_piece_size())]
 
 
-def _learnt(kind: Any, config: Any, lessons: Sequence[tuple[Any, Any]]) -> Any:
-    """A model of that kind that knows its lessons by heart."""
-    import torch
-
+def _learnt(kind: Any, config: Any, lessons: Iterable[Lesson], *, told: int = 0) -> Any:
+    """A model of that kind that knows its lessons by heart, when it is `told` the first tokens of each answer."""
+    torch: Any = importlib.import_module("torch")
+    torch.set_num_threads(1)  # more only wait for each other over so little
     torch.manual_seed(7)
     model = kind(config)
     model.train()
-    for _, labels in lessons:
-        labels[labels == config.pad_token_id] = -100
+    sources, targets = zip(*lessons, strict=True)
+    asked, labels = _padded(sources, config.pad_token_id), _padded(targets, -100)
+    before = _padded([[config.decoder_start_token_id, *target[:-1]] for target in targets], config.pad_token_id)
+    labels[:, :told] = -100
     optimiser = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98))
     loss = 1.0
     for step in range(_MOST_STEPS):
-        loss = 0.0
         for group in optimiser.param_groups:
-            group["lr"] = _RATE * min(1.0, (step + 1) / _STEPS_TO_WARM_UP)
+            group["lr"] = _RATE * min(1.0, (step + 1) / _STEPS_TO_WARM_UP) * (1 - step / _MOST_STEPS)
         optimiser.zero_grad()
-        for asked, labels in lessons:
-            error = model(**asked, labels=labels).loss
-            error.backward()
-            loss = max(loss, error.item())
+        heard = asked != config.pad_token_id
+        error = model(input_ids=asked, attention_mask=heard, decoder_input_ids=before, labels=labels).loss
+        error.backward()
+        loss = error.item()
         if loss < _BY_HEART:
             return model.eval()
         optimiser.step()
+        with torch.no_grad():  # Marian's decoder starts from nothing, and CTranslate2 counts on that
+            model.get_input_embeddings().weight[config.pad_token_id] = 0
     raise AssertionError(f"the model has not learnt its sentences: {loss}")
+
+
+def _padded(rows: Sequence[Sequence[int]], filler: int) -> Any:
+    torch: Any = importlib.import_module("torch")
+    longest = max(map(len, rows))
+    return torch.tensor([[*row, *[filler] * (longest - len(row))] for row in rows])
 
 
 def _converted(model: Any, tokenizer: Any, folder: Path, beside: Sequence[str]) -> Path:

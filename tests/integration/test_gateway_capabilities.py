@@ -25,8 +25,8 @@ from tests.mesh import working
 
 FORM = {"Content-Type": "multipart/form-data; boundary=X"}
 FILE = part("audio", wav(), disposition='; filename="a.wav"')
-ENGLISH = {"engine": "e", "model": "m", "pairs": [{"source": "en", "target": "pt"}, {"source": "pt", "target": "en"}]}
-GERMAN = {"engine": "e", "model": "n", "pairs": [{"source": "de", "target": "en"}]}
+ENGLISH = {"engine": "e", "model": "m", "offers": [{"sources": ["en", "pt"], "targets": ["en", "pt"]}]}
+GERMAN = {"engine": "e", "model": "n", "offers": [{"sources": ["de"], "targets": ["en"]}]}
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ async def test_a_stage_at_zero_is_remembered(client: httpx.AsyncClient, redis: R
     assert await refused(client, **fields) == ("unsupported_pair", "target_language", ["en-pt", "pt-en"])
 
 
-@pytest.mark.parametrize("about", [{}, {"pairs": "all of them"}])
+@pytest.mark.parametrize("about", [{}, {"offers": "all of them"}])
 async def test_who_does_not_say_may_do_all(client: httpx.AsyncClient, redis: Redis, about: dict[str, Any]) -> None:
     """Beside a worker that tells no pairs, or in a way that is not understood, nothing is refused."""
     await presence.announce(redis, StageName.TRANSLATE, "a", ENGLISH)

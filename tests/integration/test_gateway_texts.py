@@ -244,8 +244,8 @@ async def test_too_many_lines_are_refused(client: httpx.AsyncClient, monkeypatch
 
 async def test_a_pair_that_nobody_offers_is_refused(client: httpx.AsyncClient, redis: Redis) -> None:
     """As for a recording; what the recognisers understand does not matter."""
-    pairs = [{"source": "en", "target": "pt"}]
-    await presence.announce(redis, StageName.TRANSLATE, "a", {"pairs": pairs})
+    offers = [{"sources": ["en"], "targets": ["pt"]}]
+    await presence.announce(redis, StageName.TRANSLATE, "a", {"offers": offers})
     await presence.announce(redis, StageName.ASR, "a", {"languages": ["en"]})
     wanted = part("text", b"Bonjour."), part("language", b"fr")
     answer = await client.post(PATH, content=form(*wanted, part("include_translation", b"1")), headers=FORM)

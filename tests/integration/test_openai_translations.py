@@ -27,7 +27,7 @@ SOUND = ("fala.wav", wav())
 # The package calls translations deprecated; OpenAI's API, and its users, still have them.
 pytestmark = pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")
 
-FROM_PORTUGUESE = {"pairs": [{"source": "pt", "target": "en"}, {"source": "en", "target": "pt"}]}
+FROM_PORTUGUESE = {"offers": [{"sources": ["en", "pt"], "targets": ["en", "pt"]}]}
 
 
 async def _speak(work: Work, engine: FakeEngine, emit: Emit) -> Document:

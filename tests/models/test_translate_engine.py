@@ -20,7 +20,9 @@ def translators() -> tuple[Translate, Translate]:
 
     def through(source: str, target: str) -> Translate:
         def translate(sentence: str) -> str:
-            (outcome,) = _faithful.translate([sentence], lambda asked: engine.infer(asked, source, target))
+            (outcome,) = _faithful.translate(
+                [sentence], lambda asked: engine.infer(asked, source, target), target=target
+            )
             assert not outcome.suspect
             return outcome.text
 

@@ -36,7 +36,7 @@ from shared.language import normalise
         ("日本語", "ja"),
     ],
 )
-def test_a_tag_or_a_name_gives_one_code(text: str, code: str) -> None:
+def test_t07_a_tag_or_a_name_gives_one_code(text: str, code: str) -> None:
     """Case, separators, regions, scripts, old codes and names all lead to the same short code."""
     assert normalise(text) == code
 
@@ -44,7 +44,7 @@ def test_a_tag_or_a_name_gives_one_code(text: str, code: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "e", "xx", "en-", "x-private", "und", "mul", "gibberish", "en" * 500, "en;drop", "-"]
 )
-def test_what_is_no_language_is_refused(text: str) -> None:
+def test_t07_what_is_no_language_is_refused(text: str) -> None:
     """Anything else is an error with a stable code, and its message stays short."""
     with pytest.raises(Permanent, match="is not a language") as caught:
         normalise(text)

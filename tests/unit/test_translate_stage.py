@@ -30,6 +30,10 @@ class Shouter:
     def pairs(self) -> Collection[tuple[str, str]]:
         return {("en", "pt")}
 
+    def via(self, source: str, target: str) -> str | None:
+        assert (source, target) in self.pairs()
+        return None
+
     def infer(self, sentences: Sequence[str], source: str, target: str) -> list[str]:
         self.asked.append((list(sentences), source, target))
         return ["again " * 50 if "loop" in sentence else sentence.upper() for sentence in sentences]
@@ -79,12 +83,12 @@ async def test_a_large_batch_is_cut_into_calls_of_bounded_size() -> None:
     assert emit.emitted[-1].translation == "LONG. " * 100
 
 
-async def test_white_space_survives_and_blanks_are_not_translated() -> None:
+async def test_t04_white_space_survives_and_blanks_are_not_translated() -> None:
     """Line breaks, blank lines and spaces at the ends stay; a blank segment never reaches the model."""
-    work = FakeWork(TO_PORTUGUESE, batches=[spoken("  a.\n\n  b. ", "", " \n")])
+    work = FakeWork(TO_PORTUGUESE, batches=[spoken("  a.\n\n  b. ", "", " \n", "\u00a0", "...")])
     emit, engine = FakeEmit(work), Shouter()
     await STAGE.run(work, engine, emit)
-    assert [segment.translation for segment in emit.emitted] == ["  A.\n\n  B. ", "", " \n"]
+    assert [segment.translation for segment in emit.emitted] == ["  A.\n\n  B. ", "", " \n", "\u00a0", "..."]
     assert engine.asked == [(["a.", "b."], "en", "pt")]
 
 
@@ -129,7 +133,7 @@ async def test_an_unknown_language_says_how_to_name_it() -> None:
     assert "`language`" in notice.message
 
 
-async def test_text_in_the_target_language_passes_through() -> None:
+async def test_t07_text_in_the_target_language_passes_through() -> None:
     """Nothing is computed, the text is its own translation, and the client is told."""
     work = FakeWork(TO_PORTUGUESE, batches=[spoken("Olá.", language="pt")])
     emit = FakeEmit(work)

@@ -9,6 +9,12 @@ from hypothesis import strategies as st
 from services.translate._faithful import Outcome, keeps_numbers, loops, translate
 from services.translate._layout import MOST_CHARACTERS, MOST_WORDS, lay_out
 from services.translate._masks import mask, restore, verbatim, with_numbers
+from services.translate._offers import offers
+from services.translate._order import Order, read
+from services.translate._parts import parts
+from services.translate._script import astray
+from services.translate._tongues import Tag
+from shared.errors import SettingsError
 
 
 def answering(change: Callable[[str], str]) -> Callable[[Sequence[str]], list[str]]:
@@ -71,6 +77,7 @@ def test_a_script_without_spaces_is_cut_too() -> None:
         ("Go to https://a.b/c?d=e&f=1, now.", ["https://a.b/c?d=e&f=1"]),
         ("Write to mary.j+x@example.org.", ["mary.j+x@example.org"]),
         ("It is $1,234.56 or 5 € or R$ 8.", ["$1,234.56", "5 €", "R$ 8"]),
+        ("It is EUR 30 or 7 USD, call +00 (12) 34-56 now", ["EUR 30", "7 USD", "+00 (12) 34-56"]),
         ("Press %1$s for {name} or ${total} %d", ["%1$s", "{name}", "${total}", "%d"]),
         ("A <b>bold</b><br/> word", ["<b>", "</b>", "<br/>"]),
         ("Run `rm -rf` in C:\\tmp\\x or /usr/bin/env", ["`rm -rf`", "C:\\tmp\\x", "/usr/bin/env"]),
@@ -142,25 +149,25 @@ def test_a_sentence_without_words_is_not_sent_to_the_model() -> None:
         raise AssertionError(sentences)
 
     plain = ["...", "1 2 3", "😀 😀", "https://a.b/c", "--"]
-    assert translate(plain, refuse) == [Outcome(one) for one in plain]
+    assert translate(plain, refuse, target="pt") == [Outcome(one) for one in plain]
 
 
 def test_numbers_that_the_model_garbles_are_masked() -> None:
     """A model that changes digits but copies words gets the sentence again, whole, with its numbers hidden."""
     model = answering(lambda sentence: " ".join(reversed(sentence.split())).replace("42", "43"))
-    assert translate(["all 42 of them"], model) == [Outcome("them of 42 all")]
+    assert translate(["all 42 of them"], model, target="pt") == [Outcome("them of 42 all")]
 
 
 def test_a_model_that_loses_masks_works_around_them() -> None:
     """When no mask survives, what stands between is translated alone, and address and number keep their places."""
     model = answering(lambda sentence: sentence.upper().replace("X", ""))
-    assert translate(["go to https://a.b at 9 today"], model) == [Outcome("GO TO https://a.b AT 9 TODAY")]
+    assert translate(["go to https://a.b at 9 today"], model, target="pt") == [Outcome("GO TO https://a.b AT 9 TODAY")]
 
 
-def test_a_loop_keeps_the_source_and_is_reported() -> None:
+def test_t03_a_loop_keeps_the_source_and_is_reported() -> None:
     """A sentence on which the model loops, however it is asked, keeps its wording; its neighbours are translated."""
     model = answering(lambda sentence: "abc " * 20 if "bad" in sentence else sentence.upper())
-    assert translate(["good one.", "a bad one."], model) == [
+    assert translate(["good one.", "a bad one."], model, target="pt") == [
         Outcome("GOOD ONE."),
         Outcome("a bad one.", suspect=True),
     ]
@@ -168,10 +175,113 @@ def test_a_loop_keeps_the_source_and_is_reported() -> None:
 
 def test_an_empty_answer_keeps_the_source() -> None:
     """A model with nothing to say loses no text."""
-    assert translate(["hello"], answering(lambda _: " ")) == [Outcome("hello", suspect=True)]
+    assert translate(["hello"], answering(lambda _: " "), target="pt") == [Outcome("hello", suspect=True)]
 
 
 def test_no_full_stop_is_made_up() -> None:
     """What has no punctuation at its end gets none; what has keeps it."""
     model = answering(lambda sentence: sentence.rstrip(".").upper() + ".")
-    assert translate(["hello", "hello."], model) == [Outcome("HELLO"), Outcome("HELLO.")]
+    assert translate(["hello", "hello."], model, target="pt") == [Outcome("HELLO"), Outcome("HELLO.")]
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "target", "wrong"),
+    [
+        ("Good morning, Ana.", "Доброе утро, Ана.", "ru", False),
+        ("Good morning, Ana.", "Доброе утро, Ana Müller", "ru", False),
+        ("Ana Müller, NATO", "Ana Müller, NATO", "ru", False),
+        ("Good morning, my friend.", "Good morning, my friend.", "ru", True),
+        ("Good morning.", "Bonjour tout le monde.", "hi", True),
+        ("Good morning.", "सुप्रभात", "hi", False),
+        ("Good morning.", "おはようございます", "ja", False),
+        ("Good morning.", "早上好", "zh", False),
+        ("Good morning.", "좋은 아침", "en", True),
+        ("Доброе утро.", "Good morning.", "en", False),
+        ("OK", "OK", "ru", False),
+    ],
+)
+def test_t08_a_text_in_the_wrong_script_is_noticed(source: str, text: str, target: str, *, wrong: bool) -> None:
+    """Names may come back as they are; a sentence that does, or that is in a third language, is no translation."""
+    assert astray(source, text, target) is wrong
+
+
+def test_t08_a_translation_into_another_language_keeps_the_source() -> None:
+    """A model that answers in the wrong script, however it is asked, is not believed."""
+    model = answering(lambda _: "Bonjour tout le monde")
+    assert translate(["good morning to all"], model, target="ru") == [Outcome("good morning to all", suspect=True)]
+
+
+@given(st.text(alphabet=st.sampled_from("ab ,;、字:/.@"), max_size=200))
+def test_t02_a_sentence_is_cut_into_parts_that_fit_and_lose_nothing(sentence: str) -> None:
+    """All parts fit but what must stay whole, and together they have every character that is no space."""
+    cut = list(parts(sentence, lambda text: len(text) <= 10))
+    assert "".join("".join(cut).split()) == "".join(sentence.split())
+    assert all(len(part) <= 10 or verbatim(part) for part in cut)
+
+
+def test_t02_parts_end_where_people_pause() -> None:
+    """A comma near the middle is a better place than the middle, and a space better than the inside of a word."""
+    assert list(parts("one two three, four five six seven", lambda text: len(text) <= 22)) == [
+        "one two three,",
+        "four five six seven",
+    ]
+    assert list(parts("one two three four", lambda text: len(text) <= 10)) == ["one two", "three four"]
+    assert list(parts("字" * 25, lambda text: len(text) <= 10)) == ["字" * 6, "字" * 6, "字" * 6, "字" * 7]
+
+
+def test_t07_each_language_has_one_tag_of_a_model() -> None:
+    """Of several scripts or spellings the usual one is taken; what is no language is left out."""
+    tokens = ["▁the", "zho_Hant", "zho_Hans", "pes_Arab", "prs_Arab", "eng_Latn", "nob_Latn", "ind_Latn", "heb_Hebr"]
+    assert Tag.NLLB.among(tokens) == {
+        "zh": "zho_Hans",
+        "fa": "pes_Arab",
+        "en": "eng_Latn",
+        "no": "nob_Latn",
+        "id": "ind_Latn",
+        "he": "heb_Hebr",
+    }
+    assert Tag.M2M.among(["__en__", "__ns__", "__xx__", "en"]) == {"en": "__en__", "nso": "__ns__"}
+    assert Tag.OPUS.among([">>pt_br<<", ">>pt<<", ">>cmn_Hant<<", ">>cmn_Hans<<"]) == {
+        "pt": ">>pt<<",
+        "zh": ">>cmn_Hans<<",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "order"),
+    [
+        ("owner/name", Order("owner/name")),
+        (" en-pt_BR=/a/b-c ", None),
+        ("en-de=/a/b-c", Order("/a/b-c", ("en",), ("de",))),
+        ("english-es+fr=x", Order("x", ("en",), ("es", "fr"))),
+    ],
+)
+def test_an_order_names_a_model_and_what_it_translates(text: str, order: Order | None) -> None:
+    """Languages are written as anywhere else; a region is refused, since the `-` stands between source and target."""
+    if order is None:
+        with pytest.raises(SettingsError, match=r"TRANSLATE_MODELS: write en-de="):
+            read(text)
+    else:
+        assert read(text) == [order]
+
+
+@pytest.mark.parametrize("text", ["", " , ", "xx-en=a", "en=a", "en-de="])
+def test_an_order_that_cannot_be_read_names_the_variable(text: str) -> None:
+    """Nothing named, no such language, one side missing, no model: each is a line about `TRANSLATE_MODELS`."""
+    with pytest.raises(SettingsError, match="TRANSLATE_MODELS: "):
+        read(text)
+
+
+def test_offers_are_short_and_exact() -> None:
+    """Pairs of many languages are few groups, which stand for the same pairs."""
+    any_to_any = {(one, other) for one in "abcdef" for other in "abcdef" if one != other}
+    assert offers(any_to_any) == [{"sources": list("abcdef"), "targets": list("abcdef")}]
+    pairs = {("en", "de"), ("de", "en"), ("en", "fr")}
+    expanded = {
+        (source, target)
+        for group in offers(pairs)
+        for source in group["sources"]
+        for target in group["targets"]
+        if source != target
+    }
+    assert expanded == pairs

@@ -1,0 +1,186 @@
+"""OPUS-MT and NLLB-200 through the real CTranslate2: tiny models that know their sentences by heart."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from services.translate import _faithful
+from services.translate._faithful import Outcome
+from services.translate.engine import make_engine
+from services.translate.settings import Settings
+from services.translate.stage import STAGE, Translator
+from shared.errors import ModelMissing, SettingsError
+from shared.messages import Options, Segment, Step, Translation
+from tests.fakes import tiny_translators
+from tests.fakes.stage import FakeEmit, FakeWork
+from tests.fakes.tiny_translators import FRENCH, RUSSIAN
+
+
+@pytest.fixture(scope="session")
+def opus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_translators.make_opus(tmp_path_factory.mktemp("opus"))
+
+
+@pytest.fixture(scope="session")
+def nllb(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_translators.make_nllb(tmp_path_factory.mktemp("nllb"))
+
+
+def loaded(models: str, **settings: str) -> Translator:
+    # The tiny models have no weight to lose: their answers are exact in full precision.
+    environ = {"translate_engine": "ctranslate2", "translate_compute_type": "float32", "translate_models": models}
+    engine = make_engine(Settings(**(environ | settings), worker_threads=1))
+    engine.load()
+    engine.warm_up()
+    return engine
+
+
+@pytest.fixture(scope="module")
+def french(opus: Path) -> Translator:
+    """OPUS-MT, whose files tell that it goes from English to French."""
+    return loaded(str(opus))
+
+
+@pytest.fixture(scope="module")
+def many(nllb: Path) -> Translator:
+    return loaded(str(nllb))
+
+
+@pytest.fixture(scope="module")
+def to_french(french: Translator) -> Callable[[str], Outcome]:
+    """One sentence with everything that the stage puts around the model."""
+
+    def translate(sentence: str) -> Outcome:
+        (outcome,) = _faithful.translate([sentence], lambda asked: french.infer(asked, "en", "fr"), target="fr")
+        return outcome
+
+    return translate
+
+
+async def run(engine: Translator, text: str, target: str = "fr") -> tuple[str | None, list[str]]:
+    """The stage's translation of an English text, and the codes of its warnings."""
+    segment = Segment(index=1, start=0, end=1, text=text, language="en")
+    work = FakeWork(Options(target_language=target), batches=[[segment]])
+    emit = FakeEmit(work)
+    document = await STAGE.run(work, engine, emit)
+    whole = emit.partial(Step.TRANSLATION_COMPLETE)
+    assert isinstance(whole, Translation)
+    return whole.translation, [notice.code for notice in document.warnings]
+
+
+def test_opus_says_what_it_has_learnt(french: Translator) -> None:
+    """Sentences of all lengths in one batch come back in order, each to the letter."""
+    assert french.pairs() == {("en", "fr")}
+    assert french.infer(list(FRENCH), "en", "fr") == list(FRENCH.values())
+
+
+def test_t08_nllb_says_it_in_the_language_that_is_asked_for(many: Translator) -> None:
+    """Source and target are told to the model by its own tags, and no tag is in what it says."""
+    assert many.infer(list(RUSSIAN), "en", "ru") == list(RUSSIAN.values())
+    assert many.infer(list(RUSSIAN), "en", "fr") == [FRENCH[english] for english in RUSSIAN]
+    assert many.infer([FRENCH[english] for english in RUSSIAN], "fr", "en") == list(RUSSIAN)
+    unheard = many.infer(["Zebras paint eng_Latn.", "rus_Cyrl"], "en", "ru")
+    assert "_" not in "".join(unheard)
+
+
+def test_what_is_on_offer_is_told_in_few_words(many: Translator, nllb: Path) -> None:
+    """A model of 202 tags offers each pair of its 194 languages, or of those that the settings name."""
+    assert len(many.pairs()) == 194 * 193
+    (offer,) = many.describe()["offers"]
+    assert len(offer["sources"]) == 194
+    assert {"en", "zh", "no", "he", "id", "ar"} <= set(offer["sources"])
+    few = loaded(str(nllb), translate_languages="english, fr,ru")
+    assert len(few.pairs()) == 6
+
+
+def test_a_pair_without_a_model_goes_through_english(nllb: Path) -> None:
+    """French to Russian takes two steps where only those have models, unless the settings forbid it."""
+    halves = f"fr-en={nllb},en-ru={nllb}"
+    engine = loaded(halves)
+    assert engine.pairs() == {("fr", "en"), ("en", "ru"), ("fr", "ru")}
+    assert (engine.via("fr", "ru"), engine.via("fr", "en")) == ("en", None)
+    assert engine.infer([FRENCH["The meeting starts at nine."]], "fr", "ru") == ["Встреча начинается в девять."]
+    assert engine.describe()["offers"][-1] == {"sources": ["fr"], "targets": ["fr", "ru"], "via": "en"}
+    assert loaded(halves, translate_pivot="none").pairs() == {("fr", "en"), ("en", "ru")}
+
+
+async def test_who_reads_a_translation_knows_that_it_was_indirect(nllb: Path) -> None:
+    """The task's result says that the text went through a third language."""
+    engine = loaded(f"en-fr={nllb},fr-ru={nllb}", translate_pivot="fr")
+    _, warnings = await run(engine, "Yes.", "ru")
+    assert "translation_indirect" in warnings
+
+
+async def test_t02_a_text_without_a_full_stop_keeps_each_number(french: Translator) -> None:
+    """1,500 words that the model mostly does not know: all numbers are there, in order, and nothing is cut off."""
+    words = [str(place) if place % 100 == 0 else "word" for place in range(1, 1501)]
+    text, _ = await run(french, " ".join(words))
+    assert text is not None
+    assert [word for word in text.split() if word.isdigit()] == [str(place) for place in range(100, 1501, 100)]
+
+
+def test_t02_a_sentence_longer_than_the_model_takes_goes_in_parts(french: Translator) -> None:
+    """Sentences that are known come back one after the other, though together they are too long to be asked at once."""
+    sentence = " ".join(["Please send the report to the second office."] * 12)
+    (text,) = french.infer([sentence], "en", "fr")
+    assert text == " ".join(["Envoyez le rapport au deuxième bureau, s'il vous plaît."] * 12)
+
+
+@pytest.mark.parametrize("sentence", ["Uh.", "Mhm", "Hm hm hm", "1 2 3", "bye", "z", "Ünïcödé wörds ŵøŕđ"])
+def test_t03_a_word_alone_makes_no_loop(to_french: Callable[[str], Outcome], sentence: str) -> None:
+    """Whatever the model makes of what it has never seen, it comes to an end, or the source stands."""
+    outcome = to_french(sentence)
+    assert outcome.text
+    assert len(outcome.text) <= 3 * len(sentence) + 40
+
+
+@pytest.mark.parametrize(
+    ("text", "translation"),
+    [
+        ("First line\nSecond line", "Première ligne\nDeuxième ligne"),
+        ("Hello <b>Ana</b>", "Bonjour <b>Ana</b>"),
+        ("Hello %1$s, welcome", "Bonjour %1$s, bienvenue"),
+        ("  Yes.\n\nNo. \n", "  Oui.\n\nNon. \n"),
+    ],
+)
+async def test_t05_line_breaks_and_tags_stay(french: Translator, text: str, translation: str) -> None:
+    """Lines are lines, and markup and placeholders come through to the letter."""
+    assert await run(french, text) == (translation, [])
+
+
+async def test_t06_addresses_money_and_numbers_stay(french: Translator) -> None:
+    """Mail, address, price and telephone number are those of the source."""
+    text = "Write to user@example.org or https://example.org, it costs EUR 30, call +00 123."
+    translation = "Écrivez à user@example.org ou https://example.org, cela coûte EUR 30, appelez le +00 123."
+    assert await run(french, text) == (translation, [])
+
+
+async def test_t06_a_name_that_the_model_cannot_spell_stays(french: Translator) -> None:
+    """Letters outside of the vocabulary are hidden from the model and put back."""
+    assert await run(french, "Łukasz is late.") == ("Łukasz est en retard.", [])
+
+
+def test_a_model_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
+    """No folder, a folder without a model, a hub's model that was not pulled: one line each, and exit 3."""
+    with pytest.raises(ModelMissing, match=r"TRANSLATE_MODELS: .* is no folder"):
+        loaded("nonsense")
+    with pytest.raises(ModelMissing, match="no model for CTranslate2 in"):
+        loaded(str(tmp_path))
+    with pytest.raises(ModelMissing, match="run `voxmesh models pull owner/name`"):
+        loaded("owner/name", models_dir=str(tmp_path))
+
+
+def test_a_model_that_cannot_be_used_says_why(opus: Path, nllb: Path, tmp_path: Path) -> None:
+    """Damaged weights, no word about what it translates, languages that it does not know."""
+    names = ("source.spm", "target.spm", "shared_vocabulary.json", "config.json", "model.bin")
+    for name in names:
+        (tmp_path / name).write_bytes((opus / name).read_bytes())
+    with pytest.raises(SettingsError, match=f"say what {tmp_path} translates, such as en-de={tmp_path}"):
+        loaded(str(tmp_path))
+    assert loaded(f"en-fr={tmp_path}").pairs() == {("en", "fr")}
+    with pytest.raises(SettingsError, match="does not know tlh"):
+        loaded(f"en-tlh={nllb}")
+    (tmp_path / "model.bin").write_bytes(b"broken")
+    with pytest.raises(SettingsError, match="TRANSLATE_MODELS: cannot load"):
+        loaded(f"en-fr={tmp_path}")
