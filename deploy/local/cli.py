@@ -58,9 +58,10 @@ def _parser() -> argparse.ArgumentParser:
     worker.add_argument("stage", choices=[stage.value for stage in StageName])
     worker.set_defaults(command=_worker)
 
-    models = commands.add_parser("models", help="fetch, list or check the models of the embedded engines")
-    models.add_argument("action", choices=["pull", "list", "verify"])
-    models.add_argument("names", nargs="*", metavar="MODEL")
+    models = commands.add_parser("models", help="fetch, list, check or remove models")
+    models.add_argument("action", choices=["pull", "list", "verify", "gc"])
+    models.add_argument("names", nargs="*", metavar="MODEL", help="by the manifest, or owner/name of a hub")
+    models.add_argument("--dry-run", action="store_true", help="with gc: say what would go, and keep it")
     models.set_defaults(command=_models)
 
     key = commands.add_parser("key", help="make an API key")
@@ -133,12 +134,14 @@ def _worker(arguments: Arguments, environ: Mapping[str, str]) -> int:
 
 
 def _models(arguments: Arguments, environ: Mapping[str, str]) -> int:
-    from deploy.local.models import list_models, pull_models, verify_models
+    from deploy.local.models import discard_models, list_models, pull_models, verify_models
 
     folder = load(BaseSettings, environ).models_dir
     match arguments.action:
         case "pull":
-            return pull_models(folder, arguments.names)
+            return pull_models(folder, arguments.names, environ)
+        case "gc":
+            return discard_models(folder, environ, dry_run=arguments.dry_run)
         case "verify":
             return verify_models(folder, arguments.names)
         case _:

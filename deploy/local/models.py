@@ -1,18 +1,53 @@
 """`voxmesh models`: the model pack on this machine."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from deploy.local.terminal import tell
 from shared.manifest import MODELS, PACK
 from shared.models import Presence, listing, verify
-from shared.pull import pull
+from shared.pull import discard, pull
 
 
-def pull_models(folder: Path, names: Sequence[str]) -> int:
+def pull_models(folder: Path, names: Sequence[str], environ: Mapping[str, str]) -> int:
     """Fetch the named models, or the pack that the embedded engines need."""
-    pull(folder, names or PACK, report=tell)
+    pull(folder, names or PACK, report=tell, environ=environ, bar=_bar)
     return 0
+
+
+@contextmanager
+def _bar(name: str, size: int) -> Generator[Callable[[int], None]]:
+    """On a terminal, a bar with speed and time left."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(name, total=size)
+        yield lambda count: progress.advance(task, count)
+
+
+def discard_models(folder: Path, environ: Mapping[str, str], *, dry_run: bool) -> int:
+    """Remove models that neither the embedded engines nor `environ` name, and what interrupted pulls have left."""
+    for name, size in discard(folder, {*PACK, *_named(environ)}, dry_run=dry_run):
+        tell(f"{name}: {size / 1e6:.0f} MB {'would be ' if dry_run else ''}removed")
+    return 0
+
+
+def _named(environ: Mapping[str, str]) -> Iterator[str]:
+    """What the settings name: `ASR_MODEL=owner/name@revision`, `TRANSLATE_MODELS=one,en-de=other`."""
+    for variable, value in environ.items():
+        if variable.endswith(("_MODEL", "_MODELS")):
+            for name in value.split(","):
+                yield name.rpartition("=")[2].strip().partition("@")[0]
 
 
 def list_models(folder: Path) -> int:

@@ -54,7 +54,7 @@ class Pair(msgspec.Struct, frozen=True, order=True, omit_defaults=True):
     via: str = ""
 
 
-class Offer(msgspec.Struct, frozen=True):
+class Offer(msgspec.Struct, frozen=True, order=True):
     """Translations on offer: from each of `sources` to each of `targets` but itself."""
 
     sources: tuple[str, ...]

@@ -29,6 +29,8 @@ _END = "</s>"
 _TIMES_LONGER, _MORE_PIECES = 3, 24
 """Some languages take many more pieces than others for the same."""
 _NO_REPEAT = 3
+_PATIENCE = 2.0
+"""So many times as many hypotheses as are followed must have ended: the best is often not among the first."""
 _ONE_FOR_ALL = ("sentencepiece.bpe.model", "sentencepiece.model", "spm.128k.model", "spiece.model", "spm.model")
 
 
@@ -144,6 +146,7 @@ class Model:
                 list(batch),
                 target_prefix=[list(way.prefix)] * len(batch) if way.prefix else None,
                 beam_size=self._settings.translate_beam_size,
+                patience=_PATIENCE,
                 max_input_length=0,
                 max_decoding_length=max(map(len, batch)) * _TIMES_LONGER + _MORE_PIECES,
                 disable_unk=True,
