@@ -3,7 +3,7 @@
 import hashlib
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -30,7 +30,7 @@ class Hub(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(files: Mapping[str, bytes]) -> Iterator[Hub]:
+def serving(files: Mapping[str, bytes]) -> Generator[Hub]:
     """A hub that runs."""
     with Hub(files) as hub:
         thread = threading.Thread(target=hub.serve_forever, kwargs={"poll_interval": 0.01})

@@ -1,5 +1,7 @@
 """Models come from a hub whole, checked and in one rename, or not at all. The hub is a server on this machine."""
 
+import fcntl
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -133,7 +135,10 @@ def test_gc_removes_what_nothing_needs(hub: Hub, models_dir: Path) -> None:
 
 def test_gc_lets_a_pull_at_work_be(models_dir: Path) -> None:
     """What another process holds is not removed under its hands."""
-    models_dir.mkdir()
-    with pull._own_folder(models_dir) as own, pull._alone(models_dir / ".begun-owner--tiny-0"):
-        assert pull.discard(models_dir, (), dry_run=False) == []
-        assert own.exists()
+    begun = models_dir / ".begun-owner--tiny-0"
+    begun.mkdir(parents=True)
+    held = os.open(begun, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    assert pull.discard(models_dir, (), dry_run=False) == []
+    os.close(held)
+    assert pull.discard(models_dir, (), dry_run=False) == [(begun.name, 0)]
