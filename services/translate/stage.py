@@ -110,7 +110,7 @@ class _Task:
         for start in range(0, len(sentences), SENTENCES_PER_CALL):
             asked = sentences[start : start + SENTENCES_PER_CALL]
             whole = len(asked) / SENTENCES_PER_CALL
-            outcomes += await self._work.share(_Together(self._engine), (pair, asked), weight=whole)
+            outcomes += await self._work.share(Together(self._engine), (pair, asked), weight=whole)
         self._suspects += sum(outcome.suspect for outcome in outcomes)
         return outcomes
 
@@ -141,7 +141,7 @@ class _Task:
         return self._work.options.language or segment.language
 
 
-class _Together(msgspec.Struct, frozen=True):
+class Together(msgspec.Struct, frozen=True):
     """Translates what several tasks ask of an engine at the same time: those of one pair in one go."""
 
     engine: Translator

@@ -205,3 +205,18 @@ def test_formats_are_those_of_the_decoder() -> None:
     """Each container and codec that is told is one that FFmpeg reads here."""
     assert all(ContainerFormat(name, "r").is_input for name in FORMATS.split(","))
     assert all(av.Codec(name, "r").type == "audio" for name in CODECS)
+
+
+async def test_pairs_that_go_through_a_third_language_are_marked(client: httpx.AsyncClient, redis: Redis) -> None:
+    """Groups of languages are told pair by pair; where a model knows the pair, it goes through none."""
+    direct = {
+        "offers": [{"sources": ["de"], "targets": ["en"]}, {"sources": ["de", "fr"], "targets": ["fr"], "via": "en"}]
+    }
+    await presence.announce(redis, StageName.TRANSLATE, "a", direct)
+    assert (await ask(client))["pairs"] == [
+        {"source": "de", "target": "en"},
+        {"source": "de", "target": "fr", "via": "en"},
+    ]
+    assert (await submit(client, language="de", include_translation="true", target_language="fr")).status_code == 202
+    asked = {"language": "en", "include_translation": "true", "target_language": "fr"}
+    assert await refused(client, **asked) == ("unsupported_pair", "target_language", ["de-en", "de-fr"])

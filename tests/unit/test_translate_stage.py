@@ -8,7 +8,7 @@ import pytest
 
 from services.translate.engine import make_engine
 from services.translate.settings import Settings
-from services.translate.stage import SENTENCES_PER_CALL, STAGE
+from services.translate.stage import SENTENCES_PER_CALL, STAGE, Together
 from shared.errors import SettingsError
 from shared.messages import Document, Notice, Options, Segment, Step, Translation, TranslationPart
 from tests.fakes.stage import Died, FakeEmit, FakeWork
@@ -17,7 +17,8 @@ from tests.fakes.stage import Died, FakeEmit, FakeWork
 class Shouter:
     """Translates English to Portuguese by shouting. `asked` holds the sentences of each call."""
 
-    def __init__(self) -> None:
+    def __init__(self, pairs: Collection[tuple[str, str]] = (("en", "pt"),)) -> None:
+        self._pairs = set(pairs)
         self.asked: list[tuple[list[str], str, str]] = []
 
     def load(self) -> None: ...
@@ -28,7 +29,7 @@ class Shouter:
         return {"engine": "shouter"}
 
     def pairs(self) -> Collection[tuple[str, str]]:
-        return {("en", "pt")}
+        return self._pairs
 
     def via(self, source: str, target: str) -> str | None:
         assert (source, target) in self.pairs()
@@ -208,3 +209,22 @@ async def test_what_the_recogniser_has_translated_stays() -> None:
     alone = FakeWork(TO_PORTUGUESE, batches=[segments[:1]], document=Document(segments=1, language="fi"))
     assert (await STAGE.run(alone, engine, FakeEmit(alone))).warnings == ()
     assert engine.asked == []
+
+
+def test_what_several_tasks_ask_at_once_is_one_call() -> None:
+    """Sentences of one pair go to the model together, and each task gets its own answers, in order."""
+    engine = Shouter()
+    pair, back = ("en", "pt"), ("pt", "en")
+    answers = Together(engine)([(pair, ["a", "b"]), (back, ["c"]), (pair, ["d"])])
+    assert [[outcome.text for outcome in outcomes] for outcomes in answers] == [["A", "B"], ["C"], ["D"]]
+    assert engine.asked == [(["a", "b", "d"], "en", "pt"), (["c"], "pt", "en")]
+    assert {Together(engine): 1}[Together(engine)] == 1, "the calls of one engine share one line"
+
+
+async def test_t07_very_many_pairs_are_not_all_listed() -> None:
+    """Of the pairs of 200 languages the warning names those into the language that was asked for."""
+    codes = [f"{one}{two}" for one in "bcdfg" for two in "aeiou"]
+    engine = Shouter({(one, other) for one in codes for other in codes} | {("en", "pt"), ("de", "pt")})
+    work = FakeWork(TO_PORTUGUESE, batches=[spoken("Salut.", language="fr")])
+    document = await STAGE.run(work, engine, FakeEmit(work))
+    assert document.warnings[0].message == "There is no model for fr to pt. On offer: de to pt, en to pt."
