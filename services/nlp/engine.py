@@ -11,7 +11,7 @@ from services.nlp._nli import NliTopics
 from services.nlp._seq2seq import Seq2SeqSummary
 from services.nlp._spacy import SpacyEntities
 from services.nlp.settings import Settings
-from services.nlp.stage import Found
+from services.nlp.stage import Found, Wanted, together
 from shared.errors import SettingsError
 from shared.messages import Topic
 from shared.settings import choose
@@ -108,6 +108,9 @@ class NlpEngine:
 
     def entities(self, texts: Sequence[str], labels: Sequence[str]) -> list[list[Found]]:
         return self._entities.find(texts, labels)
+
+    def entities_of(self, wanted: Sequence[Wanted]) -> Sequence[Sequence[Sequence[Found]]]:
+        return together(self.entities, wanted)
 
     def topics(self, texts: Sequence[str], labels: Sequence[str]) -> list[Topic]:
         return self._topics.score(texts, labels)

@@ -1,6 +1,6 @@
 """Entities while segments come in; topics and a summary once the text is whole."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Protocol
 
@@ -25,7 +25,8 @@ from shared.messages import (
 from shared.stage import Emit, Stage, Work
 
 SEGMENTS_PER_CALL = 32
-"""Bounds one turn on the engine's thread, which other tasks wait for: about a quarter of a second."""
+"""Of all tasks that want entities at the time. Bounds one turn on the engine's thread, which others wait for: about a
+quarter of a second."""
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +36,13 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     end: int
     label: str
     score: float
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """What one task wants to know of some texts."""
+
+    texts: Sequence[str]
+    labels: Sequence[str]
 
 
 class Engine(shared.stage.Engine, Protocol):
@@ -68,6 +76,10 @@ class Engine(shared.stage.Engine, Protocol):
         """The entities of each text, in order, none overlapping another; `labels` are distinct and can be found."""
         ...
 
+    def entities_of(self, wanted: Sequence[Wanted]) -> Sequence[Sequence[Sequence[Found]]]:
+        """The same for several tasks at once: see `together`."""
+        ...
+
     def topics(self, texts: Sequence[str], labels: Sequence[str]) -> list[Topic]:
         """Every label with how well it fits the texts taken together, the best first."""
         ...
@@ -75,6 +87,25 @@ class Engine(shared.stage.Engine, Protocol):
     def summary(self, texts: Sequence[str]) -> str | None:
         """What the texts, read one after the other, say; never longer than they are. None when they hold no word."""
         ...
+
+
+def together(
+    find: Callable[[Sequence[str], Sequence[str]], Sequence[Sequence[Found]]], wanted: Sequence[Wanted]
+) -> Sequence[Sequence[Sequence[Found]]]:
+    """What `find` finds for each of `wanted`. Those that have the same labels are asked for in one call."""
+    found: list[Sequence[Sequence[Found]]] = [()] * len(wanted)
+    alike: dict[tuple[str, ...], list[int]] = {}
+    for number, each in enumerate(wanted):
+        alike.setdefault(tuple(each.labels), []).append(number)
+    for labels, numbers in alike.items():
+        answers = iter(find([text for number in numbers for text in wanted[number].texts], list(labels)))
+        for number in numbers:
+            found[number] = [next(answers) for _ in wanted[number].texts]
+    return found
+
+
+async def _find(work: Work, engine: Engine, wanted: Wanted) -> Sequence[Sequence[Found]]:
+    return await work.share(engine.entities_of, wanted, weight=len(wanted.texts), most=SEGMENTS_PER_CALL)
 
 
 async def run(work: Work, engine: Engine, emit: Emit) -> Document:
@@ -139,7 +170,7 @@ async def _spans(
     """What is to be masked in each text; None for one that was not read."""
     if not kinds or not any(texts):
         return [None if text is None else () for text in texts]
-    found = await work.compute(engine.entities, [text or "" for text in texts], kinds)
+    found = await _find(work, engine, Wanted([text or "" for text in texts], kinds))
     return [
         None if text is None else [Span(each.start, each.end, each.label) for each in of_text]
         for text, of_text in zip(texts, found, strict=True)
@@ -158,7 +189,7 @@ async def _with_entities(
     if not readable or not labels:
         return segments
     texts = [segment.text for segment in readable]
-    found = await work.compute(engine.entities, texts, labels)
+    found = await _find(work, engine, Wanted(texts, labels))
     entities = {
         segment.index: tuple(_entity(segment, each) for each in of_segment)
         for segment, of_segment in zip(readable, found, strict=True)

@@ -104,6 +104,7 @@ class _Finding:
     def __init__(self, engine: Engine) -> None:
         self.finds = engine.finds
         self.entities = engine.entities
+        self.entities_of = engine.entities_of
         self.entity_labels = engine.entity_labels
         self.entity_languages = engine.entity_languages
         self.default_entity_labels = engine.default_entity_labels

@@ -10,7 +10,7 @@ from services.nlp._selection import representatives
 from services.nlp._sentences import MOST_WORDS, sentences
 from services.nlp.engine import make_engine
 from services.nlp.settings import Settings
-from services.nlp.stage import SEGMENTS_PER_CALL, Found, run
+from services.nlp.stage import SEGMENTS_PER_CALL, Found, Wanted, run, together
 from shared.errors import SettingsError
 from shared.messages import Document, Entities, Entity, Notice, Options, Segment, Step, Summary, Topic, Topics
 from tests.fakes.stage import Died, FakeEmit, FakeWork
@@ -64,6 +64,9 @@ class NamesEngine:
             ]
             for text in texts
         ]
+
+    def entities_of(self, wanted: Sequence[Wanted]) -> Sequence[Sequence[Sequence[Found]]]:
+        return together(self.entities, wanted)
 
     def topics(self, texts: Sequence[str], labels: Sequence[str]) -> list[Topic]:
         self.read.append(texts)
@@ -186,7 +189,7 @@ async def test_long_input_is_read_in_bounded_calls() -> None:
     work = FakeWork(batches=[said(*["Anna."] * (2 * SEGMENTS_PER_CALL + 1))])
     await outcome(work, engine)
     assert [len(texts) for texts in engine.read[:3]] == [SEGMENTS_PER_CALL, SEGMENTS_PER_CALL, 1]
-    assert work.computed == ["entities", "entities", "entities", "topics", "summary"]
+    assert work.computed == ["entities_of", "entities_of", "entities_of", "topics", "summary"]
 
 
 async def test_another_attempt_continues_behind_the_first() -> None:
@@ -203,6 +206,25 @@ async def test_another_attempt_continues_behind_the_first() -> None:
     entities = emit.partial(Step.NER_COMPLETE)
     assert isinstance(entities, Entities)
     assert [(entity.text, entity.segment) for entity in entities.entities] == [("Anna", 1), ("Anna", 3)]
+
+
+def test_what_tasks_want_at_the_same_time_is_found_in_one_call() -> None:
+    """Tasks with the same labels share a call, and each gets what is in its own texts, under its own labels."""
+    engine = NamesEngine()
+    wanted = [
+        Wanted(["Anna is here.", "It rains."], ["person"]),
+        Wanted(["Anna is in Lisbon."], ["location"]),
+        Wanted(["So is Anna."], ["person"]),
+        Wanted([], ["person"]),
+    ]
+    found = engine.entities_of(wanted)
+    assert [[[each.label for each in of_text] for of_text in of_task] for of_task in found] == [
+        [["person"], []],
+        [["location"]],
+        [["person"]],
+        [],
+    ]
+    assert engine.read == [["Anna is here.", "It rains.", "So is Anna."], ["Anna is in Lisbon."]]
 
 
 @pytest.mark.parametrize("variable", ["nlp_entities_engine", "nlp_topics_engine", "nlp_summary_engine"])
