@@ -133,6 +133,15 @@ def test_two_environments_do_not_meet() -> None:
         assert keda["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "keda"}
 
 
+def test_the_gateway_alone_goes_to_the_internet() -> None:
+    """Recordings by URL and webhooks need public addresses, none near by; without them nothing leads out."""
+    for values, there in ((("default",), True), (("default", "--set", "networkPolicy.internet=false"), False)):
+        policies = of_kind("NetworkPolicy", manifests(*values))
+        outside = {name for name, policy in policies.items() if "ipBlock" in str(policy["spec"]["egress"])}
+        assert outside == ({"gateway"} if there else set())
+    assert "10.0.0.0/8" in str(of_kind("NetworkPolicy", manifests())["gateway"]["spec"]["egress"])
+
+
 def test_only_who_reads_recordings_reaches_them() -> None:
     """Stages that work on text have neither the volume nor the keys of the bucket."""
     for values in ("default", "production"):
