@@ -225,6 +225,11 @@ def test_t02_parts_end_where_people_pause() -> None:
         "one two three,",
         "four five six seven",
     ]
+    assert list(parts("one <i class=two three> four", lambda text: len(text) <= 8)) == [
+        "one",
+        "<i class=two three>",
+        "four",
+    ]
     assert list(parts("one two three four", lambda text: len(text) <= 10)) == ["one two", "three four"]
     assert list(parts("字" * 25, lambda text: len(text) <= 10)) == ["字" * 6, "字" * 6, "字" * 6, "字" * 7]
 
