@@ -70,13 +70,15 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Word(Message, frozen=True):
-    """One spoken word. Times are seconds from the start of the audio; `score` is a probability, 0 to 1."""
+    """One spoken word. Times are seconds from the start of the audio; `score` is a probability, 0 to 1. The times of an
+    `interpolated` word are guessed from those of its neighbours."""
 
     text: str
     start: float
     end: float
     score: float | None = None
     speaker: str | None = None
+    interpolated: bool = False
 
 
 class Entity(Message, frozen=True, omit_defaults=False):

@@ -9,11 +9,13 @@ from typing import Any
 
 import msgspec
 
+from services.asr._clips import Samples
 from services.asr._recogniser import Hints
 from shared.messages import Word
 
-SURE = 0.9
-"""From this probability on a clip is in another language than the rest of its recording."""
+_LIKELY, _RULED_OUT = 0.7, 0.1
+"""A clip is in another language than the rest of its recording when that is as likely as this, and the language of the
+rest no more likely than that: languages that are near to each other share what is likely between them."""
 
 
 class Decoded(msgspec.Struct, frozen=True):
@@ -33,6 +35,7 @@ class Row(msgspec.Struct, kw_only=True):
 
     request: int
     hints: Hints
+    samples: Samples
     features: Any
     length: int
     encoded: Any = None
@@ -68,5 +71,6 @@ def settle(rows: Sequence[Row]) -> tuple[str, float | None]:
         score = round(totals[main] / len(rows), 4)
     for row in rows:
         own = max(row.guesses, key=row.guesses.__getitem__, default=main)
-        row.language = own if row.guesses.get(own, 0.0) >= SURE else main
+        other = row.guesses.get(own, 0.0) >= _LIKELY and row.guesses.get(main, 0.0) <= _RULED_OUT
+        row.language = own if other else main
     return main, score

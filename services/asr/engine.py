@@ -1,4 +1,4 @@
-"""Whisper on CTranslate2, with the Silero VAD that ships with faster-whisper. The only file here that imports ML.
+"""Whisper on CTranslate2, with the Silero VAD that ships with faster-whisper.
 
 WhisperX's and faster-whisper's own pipelines take a whole recording and detect, cut, encode and time it in one go. This
 engine does the same in steps of one batch, so that a stage can stream, stop and continue, and several tasks share a
@@ -12,21 +12,22 @@ import warnings
 import zlib
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 
+from services.asr._aligner import Aligner
 from services.asr._clips import FRAME, Samples
 from services.asr._recogniser import Heard, Hints, Recogniser, Request, in_english
 from services.asr._rows import Decoded, Row, groups, settle
+from services.asr._silero import Silero
 from services.asr._words import WITHOUT_SPACES, glued
 from services.asr.settings import Settings
 from shared import processors
 from shared.errors import ModelMissing, SettingsError
-from shared.models import locate
+from shared.models import find
 from shared.portions import Portions
 from shared.settings import choose
 
@@ -37,8 +38,6 @@ _UNLIKELY = -1.0
 """Mean log probability of a token below which the model guesses."""
 _REPETITIVE = 2.4
 """How often a text must fit into its compressed form to be held for a loop."""
-_CONTEXT_FRAMES = 64
-"""What Silero wants to hear again of the frame before, in samples."""
 _FRAME_SECONDS = 0.01
 _FULL = 3000
 """Frames that Whisper sees at most, 30 s …"""
@@ -52,7 +51,10 @@ _WHISPERS_OWN = {standard: own for own, standard in _STANDARD.items()}
 def make_engine(settings: Settings) -> Recogniser:
     """The engine that the settings ask for, not loaded yet. Raises `SettingsError` naming the variable."""
     choices = {"embedded": "whisperx.asr", "light": "faster_whisper"}
-    return Whisper(settings, library=choose("ASR_ENGINE", settings.asr_engine, choices))
+    library = choose("ASR_ENGINE", settings.asr_engine, choices)
+    names = settings.align_models
+    folders = {code: find(settings.models_dir, name, variable="ASR_ALIGN_MODELS") for code, name in names.items()}
+    return Whisper(settings, library=library, aligner=Aligner(folders, device=settings.asr_device) if folders else None)
 
 
 def model_arguments(settings: Settings) -> dict[str, Any]:
@@ -65,23 +67,16 @@ def model_arguments(settings: Settings) -> dict[str, Any]:
     }
 
 
-class _Memory(msgspec.Struct):
-    """What the VAD knows of the recording so far."""
-
-    hidden: Any
-    cell: Any
-    context: Samples
-
-
 class Whisper:
     """A Whisper model in CTranslate2's format, as `library`, a module, runs it. Implements `Recogniser`."""
 
-    def __init__(self, settings: Settings, *, library: str) -> None:
+    def __init__(self, settings: Settings, *, library: str, aligner: Aligner | None) -> None:
         self._settings = settings
         self._library = library
+        self._aligner = aligner
         self._portions = Portions(2 * settings.asr_batch_size)
         self._whisper: Any = None
-        self._vad: Any = None
+        self._vad = Silero()
         self._ctranslate2: Any = None
         self._tokenizers: Any = None
         self._transcribing: Any = None
@@ -109,18 +104,15 @@ class Whisper:
             self._ctranslate2 = import_module("ctranslate2")
             self._tokenizers = import_module("faster_whisper.tokenizer")
             self._transcribing = import_module("faster_whisper.transcribe")
-            onnxruntime = import_module("onnxruntime")
         try:
             self._whisper = library.WhisperModel(str(folder), **model_arguments(self._settings))
         except (RuntimeError, ValueError) as error:
             tried = f"{folder} with ASR_DEVICE={self._settings.asr_device}"
             precision = f"ASR_COMPUTE_TYPE={self._settings.compute_type}"
             raise SettingsError(f"ASR_MODEL: cannot load {tried}, {precision}: {error}") from error
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 4
-        silero = files("faster_whisper") / "assets" / "silero_vad_v6.onnx"
-        self._vad = onnxruntime.InferenceSession(str(silero), options, providers=["CPUExecutionProvider"])
+        self._vad.load()
+        if self._aligner:
+            self._aligner.load()
 
     def warm_up(self) -> None:
         """Run the VAD and every part of Whisper once."""
@@ -134,23 +126,14 @@ class Whisper:
             "languages": sorted(self.languages),
             "device": self._settings.asr_device,
             "compute_type": self._settings.compute_type,
+            "aligned": self._aligner.languages if self._aligner else [],
             "threads": model_arguments(self._settings)["cpu_threads"],
             "follows": ["initial_prompt", "hotwords", "word_timestamps", "channels"],
         }
 
     def listen(self, samples: Samples, memory: object | None) -> tuple[Sequence[float], object]:
         """The probability of speech in each frame of 512 samples."""
-        if memory is None:
-            state = np.zeros((1, 1, 128), np.float32)
-            memory = _Memory(state, state, np.zeros(_CONTEXT_FRAMES, np.float32))
-        assert isinstance(memory, _Memory)
-        rows = samples.reshape(-1, FRAME)
-        contexts = np.vstack([memory.context, rows[:-1, -_CONTEXT_FRAMES:]])
-        heard, hidden, cell = self._vad.run(
-            None, {"input": np.hstack([contexts, rows]), "h": memory.hidden, "c": memory.cell}
-        )
-        probabilities: list[float] = np.asarray(heard).reshape(-1).tolist()
-        return probabilities, _Memory(hidden, cell, rows[-1, -_CONTEXT_FRAMES:])
+        return self._vad.listen(samples, memory)
 
     def effort(self, clips: Sequence[Samples]) -> float:
         """What `clips` cost, in clips of 30 s."""
@@ -173,6 +156,8 @@ class Whisper:
         spoken = [row for row in rows if row.decoded and row.decoded.tokens]
         for group in groups(spoken, lambda row: (row.length, tuple(row.tokenizer.sot_sequence))):
             self._portions.compute(self._time, group)
+        if self._aligner:
+            self._portions.compute(self._align, spoken)
         return [
             Heard(
                 language=language,
@@ -188,7 +173,8 @@ class Whisper:
         if not self._whisper.model.is_multilingual:
             hints = msgspec.structs.replace(hints, language="en")
         features = self._whisper.feature_extractor(clip)[..., :-1]
-        return Row(request=request, hints=hints, features=features, length=self._length(features.shape[-1]))
+        length = self._length(features.shape[-1])
+        return Row(request=request, hints=hints, samples=clip, features=features, length=length)
 
     def _length(self, frames: int) -> int:
         """How many frames the model sees of a clip with so many."""
@@ -256,15 +242,20 @@ class Whisper:
             row.words = glued(own, spaced=spaced)
         return rows
 
+    def _align(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """Better times of the words of each row, where they are in the language that is spoken."""
+        assert self._aligner is not None
+        for row in rows:
+            if row.tokenizer.task != row.tokenizer.translate:
+                row.words = self._aligner.align(row.samples, row.words, row.language)
+        return rows
+
     def _stacked(self, rows: Sequence[Row]) -> Any:
         return self._ctranslate2.StorageView.from_array(np.stack([row.encoded for row in rows]))
 
     def _folder(self) -> Path:
         """Where the model is."""
-        name = self._settings.asr_model
-        if "/" not in name:
-            return locate(self._settings.models_dir, name)
-        folder = Path(name).expanduser()
+        folder = find(self._settings.models_dir, self._settings.asr_model, variable="ASR_MODEL")
         if not (folder / "model.bin").is_file():
             raise ModelMissing(f"ASR_MODEL: there is no Whisper model for CTranslate2 in {folder}")
         return folder

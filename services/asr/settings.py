@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 
+from shared.errors import SettingsError
 from shared.settings import Count, StageSettings
 
 
@@ -14,7 +15,7 @@ class Settings(StageSettings, frozen=True, kw_only=True, forbid_unknown_fields=T
     """`embedded`: Whisper as WhisperX runs it. `light`: the same model and the same text without WhisperX around it;
     it starts in a tenth of the time and in a tenth of the memory."""
     asr_model: str = "whisper-base"
-    """A model of the pack by name, or the path of a folder with a Whisper model for CTranslate2."""
+    """A Whisper model of any size for CTranslate2: a folder, a name of the manifest, or `owner/name` of a hub."""
     asr_device: str = "cpu"
     """`cpu` or `cuda`."""
     asr_compute_type: str = ""
@@ -30,6 +31,19 @@ class Settings(StageSettings, frozen=True, kw_only=True, forbid_unknown_fields=T
     it begins to mishear a word here and there, with less than 8 to say things twice."""
     asr_beam_size: Count = 5
     """Hypotheses that are followed. Whisper's own default; 1 is faster and makes more mistakes."""
+
+    asr_align_models: str = ""
+    """Models that tell more exactly when each word is said: `en=MODEL,pt=MODEL`, each a folder, or a name as for
+    `ASR_MODEL`, with a wav2vec2 model for CTC of transformers. Word times of other languages are Whisper's own."""
+
+    @property
+    def align_models(self) -> dict[str, str]:
+        """The model of each language. Raises `SettingsError` for what is not of the form `language=model`."""
+        pairs = [entry.partition("=") for entry in self.asr_align_models.split(",") if entry.strip()]
+        models = {language.strip(): name.strip() for language, _, name in pairs}
+        if not all(language and name for language, name in models.items()):
+            raise SettingsError("ASR_ALIGN_MODELS: write it as en=MODEL,pt=MODEL")
+        return models
 
     @property
     def compute_type(self) -> str:

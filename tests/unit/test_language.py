@@ -55,7 +55,7 @@ def test_t07_what_is_no_language_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("country", "language"), [("jp", r"'ja' \(Japanese\)"), ("CN", "'zh'"), ("gr", "'el'"), ("cz", "'cs'")]
 )
-def test_a_country_code_gets_a_suggestion(country: str, language: str) -> None:
+def test_a10_a_country_code_gets_a_suggestion(country: str, language: str) -> None:
     """Who writes the code of a country is told the code of its language."""
     with pytest.raises(Permanent, match=f"did you mean {language}"):
         normalise(country)

@@ -8,7 +8,7 @@ from shared.processors import available
 
 
 @pytest.mark.parametrize(("quota", "most"), [("100000 100000", 1), ("50000 100000", 1), ("150000 100000", 2)])
-def test_a_quota_is_respected(tmp_path: Path, quota: str, most: int) -> None:
+def test_a14_a_quota_is_respected(tmp_path: Path, quota: str, most: int) -> None:
     """A container limited to less than the machine gets no more threads than its limit, and at least one."""
     file = tmp_path / "cpu.max"
     file.write_text(quota)

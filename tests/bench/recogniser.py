@@ -1,0 +1,209 @@
+"""Our asr stage against the pipelines that WhisperX and faster-whisper bring, on the same model, file and threads.
+
+`python -m tests.bench.recogniser [PART…]`: speed, clips, first, memory; all of them when none is named. Models are
+loaded before any clock runs. Ratios are of one run; seconds are only as good as the machine is quiet.
+"""
+
+import asyncio
+import multiprocessing
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
+
+import numpy as np
+
+from services.asr.engine import make_engine
+from services.asr.settings import Settings
+from services.asr.stage import run
+from shared import processors
+from shared.audio import decode
+from shared.batches import Batches
+from shared.device import Device
+from shared.messages import Segment
+from shared.models import locate
+from tests.fakes.recordings import RATE, Sound, write_wave
+from tests.fakes.stage import FakeEmit, FakeWork
+from tests.mesh import ROOT
+
+MODELS = Path("~/.cache/voxmesh/models").expanduser()
+SAMPLE = ROOT / "deploy/local/sample.ogg"
+AT_ONCE = 8
+"""Tasks that a worker has in hand, by default."""
+
+I = TypeVar("I")  # noqa: E741
+O = TypeVar("O")  # noqa: E741
+
+
+class SharedWork(FakeWork):
+    """Work whose engine is shared with other tasks, as in a worker."""
+
+    def __init__(self, audio: Path, device: Device, batches: Batches) -> None:
+        super().__init__(audio=audio)
+        self._device = device
+        self._batches = batches
+
+    async def compute(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return await self._device.compute(function, *args, **kwargs)
+
+    async def share(
+        self,
+        function: Callable[[Sequence[I]], Sequence[O]],
+        item: I,
+        *,
+        weight: float = 1.0,
+        most: float = 1.0,
+        urgent: bool = False,
+    ) -> O:
+        return await self._batches.ask(function, item, weight=weight, most=most, urgent=urgent).answer
+
+
+class FirstText(Exception):
+    """The first segment has been written; the rest is of no interest."""
+
+
+class Impatient(FakeEmit):
+    """Stops at the first segment."""
+
+    async def segments(self, segments: Sequence[Segment], *, done: float | None = None) -> None:
+        del segments, done
+        raise FirstText
+
+
+def loaded(**more: Any) -> Any:
+    """Our engine."""
+    engine = make_engine(Settings(asr_engine="light", models_dir=MODELS, **more))
+    engine.load()
+    engine.warm_up()
+    return engine
+
+
+def speech(seconds: float) -> Sound:
+    """The sample scene again and again."""
+    scene = decode(SAMPLE).samples
+    return np.resize(scene, int(seconds * RATE))
+
+
+def timed(name: str, work: Callable[[], int]) -> float:
+    """How long `work` takes; it returns how many characters it has heard."""
+    begun = time.perf_counter()
+    characters = work()
+    seconds = time.perf_counter() - begun
+    print(f"  {name:32} {seconds:7.1f} s  {characters} characters", flush=True)
+    return seconds
+
+
+def ours(engine: Any, path: Path) -> int:
+    work = FakeWork(audio=path)
+    asyncio.run(run(work, engine, FakeEmit(work)))
+    return sum(len(segment.text) for segment in work.written)
+
+
+def measure_speed(folder: Path) -> None:
+    """Ten minutes of speech."""
+    faster_whisper: Any = import_module("faster_whisper")
+    whisperx: Any = import_module("whisperx")
+    sound, threads = speech(600), processors.available()
+    path = write_wave(folder / "ten.wav", sound * 32767)
+    model = str(locate(MODELS, "whisper-base"))
+    engine = loaded()
+    own = timed("voxmesh, asr stage", lambda: ours(engine, path))
+    fast = faster_whisper.BatchedInferencePipeline(
+        faster_whisper.WhisperModel(model, "cpu", compute_type="int8", cpu_threads=threads)
+    )
+
+    def batched() -> int:
+        segments, _ = fast.transcribe(decode(path).samples, batch_size=4, word_timestamps=True)
+        return sum(len(segment.text) for segment in segments)
+
+    other = timed("faster-whisper, batched", batched)
+    pipeline = whisperx.load_model(model, "cpu", compute_type="int8", threads=threads)
+
+    def piped() -> int:
+        answer = pipeline.transcribe(decode(path).samples, batch_size=4)
+        return sum(len(segment["text"]) for segment in answer["segments"])
+
+    third = timed("WhisperX, default VAD", piped)
+    print(f"  {third / own:.2f} x WhisperX, {other / own:.2f} x faster-whisper batched")
+
+
+def measure_clips(folder: Path) -> None:
+    """Thirty-two recordings of five seconds, one after the other and all at once."""
+    sound = speech(160)
+    paths = [write_wave(folder / f"{i}.wav", sound[i * 5 * RATE :][: 5 * RATE] * 32767) for i in range(32)]
+    engine = loaded()
+
+    async def all_of_them(at_once: int) -> int:
+        device = Device(patience_seconds=60)
+        batches, places = Batches(device), asyncio.Semaphore(at_once)
+
+        async def one(path: Path) -> int:
+            async with places:
+                work = SharedWork(path, device, batches)
+                await run(work, engine, FakeEmit(work))
+                return sum(len(segment.text) for segment in work.written)
+
+        counts = await asyncio.gather(*(one(path) for path in paths))
+        device.close()
+        return sum(counts)
+
+    alone = timed("one by one", lambda: asyncio.run(all_of_them(1)))
+    together = timed(f"{AT_ONCE} in hand at a time", lambda: asyncio.run(all_of_them(AT_ONCE)))
+    print(f"  {alone / together:.2f} x as fast together")
+
+
+def measure_first(folder: Path) -> None:
+    """How long the first text of a long recording takes, and of a short one."""
+    engine = loaded()
+    minute = speech(60)
+
+    def until_first(path: Path) -> int:
+        work = FakeWork(audio=path)
+        try:
+            asyncio.run(run(work, engine, Impatient(work)))
+        except FirstText:
+            return 0
+        raise RuntimeError("nothing was heard")
+
+    short = write_wave(folder / "minute.wav", minute * 32767)
+    long = write_wave(folder / "hours.wav", np.tile((minute * 32767).astype(np.int16), 120))
+    until_first(short)
+    ratios = [
+        timed("first text, two hours", lambda: until_first(long))
+        / timed("first text, one minute", lambda: until_first(short))
+        for _ in range(3)
+    ]
+    print(f"  {sorted(ratios)[1]:.2f} x as long for two hours (median of three)")
+
+
+def measure_memory(folder: Path) -> None:
+    """The peak of a process of its own, for ten minutes and for two hours, with the small model to save time."""
+    minute = (speech(60) * 32767).astype(np.int16)
+    peaks: list[float] = []
+    for minutes in (10, 120):
+        path = write_wave(folder / "long.wav", np.tile(minute, minutes))
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            peaks.append(pool.apply(_peak, (path,)))
+        print(f"  {minutes:3} minutes: {peaks[-1]:.0f} MB at the peak", flush=True)
+    print(f"  {peaks[1] / peaks[0]:.2f} x the memory for two hours")
+
+
+def _peak(path: Path) -> float:
+    ours(loaded(asr_model="whisper-tiny.en", asr_beam_size=1), path)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+
+
+def main(parts: Sequence[str]) -> None:
+    measures = {"speed": measure_speed, "clips": measure_clips, "first": measure_first, "memory": measure_memory}
+    for part in parts or measures:
+        print(part)
+        with TemporaryDirectory(prefix="voxmesh-bench-") as folder:
+            measures[part](Path(folder))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
