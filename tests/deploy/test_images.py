@@ -107,12 +107,16 @@ def _the(stage: Stage, name: str) -> str:
 
 async def test_k11_gateway_image_runs_for_nobody(gateway_image: Image, settings: BaseSettings, place: Path) -> None:
     """From the lock into an empty folder: the gateway starts as nobody, from a tree that it cannot write, with what the
-    image sets and no more; it is ready, its health check says so, and SIGTERM ends it in good order."""
+    image sets and no more; it is ready, takes a recording, its health check says so, and SIGTERM ends it in good order.
+    """
     port = free_port()
     environ = {"REDIS_URL": settings.redis_url, "BLOB_URL": f"file://{place}/blobs", "SPOOL_DIR": f"{place}/spool"}
     with gateway_image.running({**environ, "PORT": str(port), "HOST": "127.0.0.1"}) as process:
         await until_well(port, process)
         assert asked(gateway_image, port) == 0
+        async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+            form = {"audio": ("sample.ogg", (ROOT / "deploy/local/sample.ogg").read_bytes())}
+            assert (await client.post(f"http://127.0.0.1:{port}/audio/tasks", files=form)).status_code == 202
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
     assert asked(gateway_image, port) == 1
@@ -130,6 +134,8 @@ async def test_k11_translate_image_runs_for_nobody(translate_image: Image, setti
         assert [segment.translation for segment in said.segments] == ["Obrigado, Emma."]
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
+    listed = translate_image.argv("voxmesh", "models", "list")
+    assert b"whisper-base" in subprocess.check_output(listed, cwd="/", env=translate_image.environ, user=NOBODY)
 
 
 def test_the_gateway_image_has_no_ml_library(gateway_image: Image) -> None:
