@@ -20,13 +20,13 @@ class _Told(msgspec.Struct, frozen=True):
 
 
 def vocabulary(folder: Path, side: str) -> Sequence[str]:
-    """The tokens that the encoder (`source`) or the decoder (`target`) knows. Raises `ValueError` without a file."""
+    """The tokens that the encoder (`source`) or the decoder (`target`) knows. Raises `OSError` without a file."""
     for name in (f"{side}_vocabulary", "shared_vocabulary"):
         if (folder / f"{name}.json").is_file():
             return msgspec.json.decode((folder / f"{name}.json").read_bytes(), type=list[str])
         if (folder / f"{name}.txt").is_file():
             return (folder / f"{name}.txt").read_text("utf-8").split("\n")
-    raise ValueError("there is no vocabulary beside it")
+    raise FileNotFoundError("there is no vocabulary beside it")
 
 
 def told_pair(folder: Path, name: str) -> tuple[str | None, str | None]:

@@ -20,7 +20,7 @@ from services.translate._tongues import Tag
 from services.translate.settings import Settings
 from services.translate.stage import Pair
 from shared import models, processors
-from shared.errors import ModelMissing, SettingsError
+from shared.errors import MeshError, ModelMissing, SettingsError
 from shared.portions import Portions
 
 MOST_PIECES = 200
@@ -57,11 +57,8 @@ class Model:
             )
         try:
             self._load()
-        except (RuntimeError, ValueError, OSError) as error:
-            raise models.unloadable(settings.models_dir, order.name, error) or SettingsError(
-                f"{VARIABLE}: cannot load {self._folder} with TRANSLATE_DEVICE={settings.translate_device}, "
-                f"TRANSLATE_COMPUTE_TYPE={settings.translate_compute_type}: {error}"
-            ) from error
+        except (RuntimeError, ValueError, OSError, msgspec.DecodeError) as error:
+            raise self._refusal(order.name, error) from error
         self.pairs: frozenset[Pair] = self._offered(order)
         """What it translates."""
 
@@ -94,6 +91,16 @@ class Model:
         self._target_tags: Mapping[str, str] = self._tags or Tag.OPUS.among(self._known)
         said = vocabulary(self._folder, "target")
         self._never_said = [[token] for token in said if any(tag.value.fullmatch(token) for tag in Tag)]
+
+    def _refusal(self, name: str, error: Exception) -> MeshError:
+        """Whether it is the model or what it shall run on that does not do: the library tells the latter in words."""
+        if isinstance(error, ValueError) or "cuda" in str(error).lower():
+            return SettingsError(
+                f"{VARIABLE}: cannot load {self._folder} with TRANSLATE_DEVICE={self._settings.translate_device}, "
+                f"TRANSLATE_COMPUTE_TYPE={self._settings.translate_compute_type}: {error}"
+            )
+        damaged = models.unloadable(self._settings.models_dir, name, error)
+        return damaged or ModelMissing(f"{VARIABLE}: the model in {self._folder} is damaged, bring it anew: {error}")
 
     def _pieces(self, name: str) -> Any:
         sentencepiece = importlib.import_module("sentencepiece")

@@ -194,5 +194,9 @@ def test_a_model_that_cannot_be_used_says_why(opus: Path, nllb: Path, tmp_path: 
     with pytest.raises(SettingsError, match="does not know tlh"):
         loaded(f"en-tlh={nllb}")
     (tmp_path / "model.bin").write_bytes(b"broken")
-    with pytest.raises(SettingsError, match="TRANSLATE_MODELS: cannot load"):
+    with pytest.raises(ModelMissing, match="is damaged, bring it anew"):
         loaded(f"en-fr={tmp_path}")
+    with pytest.raises(
+        SettingsError, match=r"cannot load .* with TRANSLATE_DEVICE=cpu, TRANSLATE_COMPUTE_TYPE=float17"
+    ):
+        loaded(str(opus), translate_compute_type="float17")
