@@ -128,6 +128,12 @@ async def test_nothing_that_is_masked_is_left_anywhere() -> None:
     assert result.warnings == ()
 
 
+async def test_a_name_that_the_model_misses_elsewhere_is_masked_there_too() -> None:
+    """The engine sees only the first of a name in a text; the second is masked because it is known by then."""
+    result, _ = await redact(spoken("Anna said: ask Anna."), kinds=("person",))
+    assert result.transcript == "[PERSON] said: ask [PERSON]."
+
+
 async def test_a_translation_that_hides_the_name_is_withheld() -> None:
     """A name that was translated into another cannot be masked there, so that sentence is not shown."""
     result, _ = await redact(
