@@ -24,8 +24,8 @@ cpu) awk '/^torch(audio|codec|vision)?==/ { print $1; bare = 1; next } /^[^ ]/ {
 esac
 case $device in cpu) set -- --torch-backend cpu ;; *) set -- ;; esac
 
-# `voxmesh models pull` downloads with pip; the gateway has no models.
-[ "$service" = gateway ] || set -- "$@" pip
+# `voxmesh models pull` downloads with pip, and shows it with rich; the gateway has no models.
+[ "$service" = gateway ] || set -- "$@" pip rich
 
 "$TOOLS/bin/uv" venv --quiet --python "$(command -v python3)" "$PREFIX"
 "$TOOLS/bin/uv" pip install --quiet --python "$PREFIX/bin/python" --only-binary :all: \

@@ -1,11 +1,9 @@
 """`voxmesh models`: the model pack on this machine."""
 
+import sys
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from deploy.local.terminal import tell
 from shared.manifest import MODELS, PACK
@@ -21,18 +19,23 @@ def pull_models(folder: Path, names: Sequence[str], environ: Mapping[str, str]) 
 
 @contextmanager
 def _bar(name: str, size: int) -> Generator[Callable[[int], None]]:
-    """On a terminal, a bar with speed and time left."""
-    console = Console(stderr=True)
+    """On a terminal, a bar with speed and time left. Elsewhere, and in images, there need not be rich."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich import progress
+    from rich.console import Console
+
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.DownloadColumn(),
+        progress.TransferSpeedColumn(),
+        progress.TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(name, total=size)
-        yield lambda count: progress.advance(task, count)
+    with progress.Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(name, total=size)
+        yield lambda count: shown.advance(task, count)
 
 
 def discard_models(folder: Path, environ: Mapping[str, str], *, dry_run: bool) -> int:

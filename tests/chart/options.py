@@ -26,7 +26,15 @@ SERVICES: dict[str, type[BaseSettings]] = {"gateway": Gateway, **{str(name): kin
 
 _OWN = {
     *("blob_url", "models_dir", "host", "port", "spool_dir", "max_upload_bytes", "shutdown_seconds", "link_secret"),
-    *("webhook_secret", "api_keys", "api_keys_file", "health_port", "worker_concurrency", "drain_seconds"),
+    *(
+        "webhook_secret",
+        "llm_api_key",
+        "api_keys",
+        "api_keys_file",
+        "health_port",
+        "worker_concurrency",
+        "drain_seconds",
+    ),
 }
 
 

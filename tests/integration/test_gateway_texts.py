@@ -14,6 +14,7 @@ from shared import codec, keys, presence, tasks
 from shared.messages import Document, Segment, StageName, State, Step
 from shared.redis import Redis
 from shared.settings import BaseSettings
+from tests.conftest import wait_until
 from tests.fakes.form import form, part
 from tests.fakes.gateway import frames, served, watched
 from tests.fakes.stages import STAGES, FakeEngine
@@ -247,6 +248,11 @@ async def test_a_pair_that_nobody_offers_is_refused(client: httpx.AsyncClient, r
     offers = [{"sources": ["en"], "targets": ["pt"]}]
     await presence.announce(redis, StageName.TRANSLATE, "a", {"offers": offers})
     await presence.announce(redis, StageName.ASR, "a", {"languages": ["en"]})
+
+    async def known() -> bool:
+        return bool((await client.get("/audio/capabilities")).json()["pairs"])
+
+    await wait_until(known, description="the gateway knows the translator")
     wanted = part("text", b"Bonjour."), part("language", b"fr")
     answer = await client.post(PATH, content=form(*wanted, part("include_translation", b"1")), headers=FORM)
     assert (answer.status_code, answer.json()["code"]) == (422, "unsupported_pair")
