@@ -139,6 +139,10 @@ class Hub:
         self._heard = 0.0
         self._closing = False
 
+    def in_use(self) -> bool:
+        """Whether any stream is open."""
+        return bool(self._topics)
+
     @asynccontextmanager
     async def running(self) -> AsyncGenerator["Hub"]:
         """The hub at work, for the time of the block."""

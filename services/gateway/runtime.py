@@ -105,7 +105,7 @@ async def running(runtime: Runtime) -> AsyncGenerator[None]:
                 group.create_task(_keep_house(runtime.janitor), name="janitor"),
                 group.create_task(runtime.deliverer.work(), name="webhooks"),
                 group.create_task(runtime.spool.keep_clean(), name="spool"),
-                group.create_task(collect_the_old(), name="garbage"),
+                group.create_task(collect_the_old(runtime.hub.in_use), name="garbage"),
             )
             try:
                 yield
