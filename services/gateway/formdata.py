@@ -22,7 +22,8 @@ LIST = "[]"
 """What the name of a field that is a list ends with."""
 
 _FIELD_BYTES = 16 << 10
-_PARTS = 64
+_PARTS = 160
+"""Enough for every list of labels at its longest with a field for each label."""
 _HEADER_BYTES = 16 << 10
 NAME_CHARACTERS = 255
 LEAST_BYTES_PER_SECOND = 512

@@ -31,22 +31,23 @@ class Options(TypedDict, total=False):
     channels: Literal["mix", "separate"]
 
 
-def fields_of(options: Mapping[str, object]) -> dict[str, str]:
-    """The options as a form has them: all of it text."""
-    return {name: _text(value) for name, value in options.items()}
+def fields_of(options: Mapping[str, object]) -> list[tuple[str, str]]:
+    """The options as fields of a form, names and texts. A list is one field with commas between its items, or, where an
+    item itself holds a comma, a field for each."""
+    return [(name, text) for name, value in options.items() for text in _texts(value)]
 
 
 class Form:
     """A form with a file in it."""
 
-    def __init__(self, fields: Mapping[str, str], field: str, file: Audio, *, name: str = "") -> None:
-        """`file` goes into `field`. Raises `OSError` when it cannot be read."""
+    def __init__(self, fields: Sequence[tuple[str, str]], field: str, file: Audio, *, name: str = "") -> None:
+        """`file` goes into `field`, behind the other fields. Raises `OSError` when it cannot be read."""
         self._file = file
         self._size = _size_of(file)
         self._start = 0 if isinstance(file, Path | bytes | AsyncIterable) else file.tell()
         self._touched = False
         boundary = secrets.token_hex(16)
-        parts = [_part(boundary, f'name="{_quoted(other)}"') + text.encode() for other, text in fields.items()]
+        parts = [_part(boundary, f'name="{_quoted(other)}"') + text.encode() for other, text in fields]
         parts.append(_part(boundary, f'name="{field}"; filename="{_quoted(name or _name_of(file))}"'))
         self._head = b"\r\n".join(parts)
         self._tail = f"\r\n--{boundary}--\r\n".encode()
@@ -115,13 +116,16 @@ def _quoted(name: str) -> str:
     return name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
 
 
-def _text(value: object) -> str:
+def _texts(value: object) -> list[str]:
     match value:
         case bool():
-            return "true" if value else "false"
+            return ["true" if value else "false"]
         case str():
-            return value
+            return [value]
         case Sequence():
-            return ",".join(str(item) for item in cast("Sequence[object]", value))
+            items = [str(item) for item in cast("Sequence[object]", value)]
+            if any("," in item for item in items):
+                return [*items, ""]  # a field that came alone would be cut at its commas; blanks are no items
+            return [",".join(items)]
         case _:
-            return str(value)
+            return [str(value)]

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from shared import tasks
 from shared.client import MeshClient, MeshRefused, Update, _http
 from shared.messages import Result, State, Step, Transcript, TranscriptPart, TranslationPart
 from shared.redis import Redis
@@ -223,6 +224,23 @@ async def test_a_text_goes_the_same_way(mesh_url: str) -> None:
         with pytest.raises(MeshRefused) as refused:
             await client.submit_text(" ")
         assert (refused.value.status, refused.value.code) == (422, "empty_text")
+
+
+async def test_n07_labels_with_commas_arrive_whole(redis: Redis, settings: BaseSettings) -> None:
+    """One such label alone, and as many of both kinds as are allowed."""
+    port = free_port()
+    many = [f"thing {number}, and others" for number in range(50)]
+    with gateway_process(settings, port=port):
+        async with MeshClient(f"http://127.0.0.1:{port}") as client:
+            one = await client.submit(wav(), topics=["billing, refund"])
+            all_of_them = await client.submit(wav(), topics=many, entity_labels=many, redact=["email", "phone"])
+    task = await tasks.read(redis, one)
+    assert task is not None
+    assert task.options.topics == ("billing, refund",)
+    task = await tasks.read(redis, all_of_them)
+    assert task is not None
+    assert task.options.topics == task.options.entity_labels == tuple(many)
+    assert task.options.redact == ("email", "phone")
 
 
 async def test_a_key_lets_its_owner_in(settings: BaseSettings) -> None:
