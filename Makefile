@@ -58,7 +58,7 @@ chaos: install ## Break a mesh of fake engines in all ways, SEEDS= (10) times wi
 	$(BIN)/python -m tests.chaos.recovery
 
 chart: models ## Try the Helm chart: lint, schemas of three Kubernetes, refusals, and its manifests as processes
-	CHART_ENGINES=real $(BIN)/python -m pytest tests/chart $(TESTARGS)
+	FETCHING=required CHART_ENGINES=real $(BIN)/python -m pytest tests/chart $(TESTARGS)
 
 staging: ## Print the command that raises a mesh beside production, NAME= (staging); RUN=1 runs it
 	@set -- helm upgrade --install '$(or $(NAME),staging)' deploy/k8s/voxmesh --namespace 'voxmesh-$(or $(NAME),staging)' \

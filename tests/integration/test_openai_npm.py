@@ -2,32 +2,34 @@
 
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.fetching import Unavailable, leave_out, npm
 from tests.local_mesh import ROOT
+
+pytestmark = pytest.mark.timeout(240)  # the package may have to be fetched
 
 SAID = "Sentence 1. Sentence 2. Sentence 3."
 
 
-@pytest.fixture
-def packages() -> str:
+@pytest.fixture(scope="session")
+def packages() -> Path:
     """The folder that has the package."""
-    folder = os.environ.get("OPENAI_NPM", "")
-    if shutil.which("node") is None or not (Path(folder) / "node_modules/openai").is_dir():
-        pytest.skip("set OPENAI_NPM to a folder in which `npm install openai` was run")
-    return folder
+    try:
+        return npm.openai()
+    except Unavailable as error:
+        leave_out(error)
 
 
-def test_the_npm_package_works(mesh_url: str, recording: Path, packages: str) -> None:
+def test_the_npm_package_works(mesh_url: str, recording: Path, packages: Path) -> None:
     """Formats, words, a stream, translation, models, an error, and what is sent again is one task."""
     done = subprocess.run(
-        ["node", str(ROOT / "tests/clients/openai_client.mjs"), mesh_url, str(recording)],
-        env={**os.environ, "OPENAI_NPM": packages},
+        [npm.NODE, ROOT / "tests/clients/openai_client.mjs", mesh_url, recording],
+        env={**os.environ, "OPENAI_NPM": str(packages)},
         capture_output=True,
         text=True,
         timeout=50,
