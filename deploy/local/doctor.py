@@ -84,7 +84,7 @@ def _packages() -> Iterator[Finding]:
 
 def _fault(requirement: Requirement) -> str | None:
     """What is wrong with an installed package; a requirement of an extra that does not apply is no fault."""
-    extras = ("gateway", "asr", "translate", "nlp", "insights", "local")
+    extras = ("service", "gateway", "asr", "translate", "nlp", "insights", "client", "cli", "local")
     marker = requirement.marker
     if marker and not any(marker.evaluate({"extra": extra}) for extra in extras):
         return None

@@ -5,8 +5,9 @@ It needs msgspec and httpx, and imports nothing of what the servers need.
 
 from shared.client._client import MeshClient
 from shared.client._form import Audio, Options
+from shared.client._sync import SyncMeshClient
 from shared.client._task import TaskState, Update
-from shared.errors import DeadlineExceeded, MeshError, MeshRefused, MeshUnreachable
+from shared.errors import DeadlineExceeded, MeshError, MeshRefused, MeshUnreachable, TaskFailed
 
 __all__ = [
     "Audio",
@@ -16,6 +17,8 @@ __all__ = [
     "MeshRefused",
     "MeshUnreachable",
     "Options",
+    "SyncMeshClient",
+    "TaskFailed",
     "TaskState",
     "Update",
 ]

@@ -2,11 +2,11 @@
 
 import ssl
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Literal, Self, Unpack
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 
@@ -15,7 +15,8 @@ from shared.client._form import Audio, Form, Options, fields_of
 from shared.client._http import Http, read, task_of
 from shared.client._stream import Stream
 from shared.client._task import TaskState, Update
-from shared.messages import Message, Result, State
+from shared.errors import TaskFailed
+from shared.messages import Failure, Message, Result, State
 
 
 class MeshClient:
@@ -95,6 +96,42 @@ class MeshClient:
             async for update in updates:
                 yield update
 
+    async def events_of(
+        self, task_ids: Sequence[str], *, after: str = "", deadline: float | None = None
+    ) -> AsyncGenerator[Update]:
+        """The events of several tasks, at most 50, over one connection, to the end of the last. Each names its
+        `task_id`; those of a task come once and in order.
+
+        The `id` of an event stands for the place in all tasks, and is good for later calls with other tasks, too. One
+        that is not known ends with `expired`; only when none is known `MeshRefused` is raised."""
+        path = f"/audio/events?{urlencode([('task_id', task_id) for task_id in task_ids])}"
+        stream = Stream(self._http, path, self._clock(deadline), task_ids=task_ids, after=after)
+        async with aclosing(stream.updates()) as updates:
+            async for update in updates:
+                yield update
+
+    async def transcribe(
+        self,
+        audio: Audio,
+        *,
+        name: str = "",
+        idempotency_key: str | None = None,
+        deadline: float | None = None,
+        **options: Unpack[Options],
+    ) -> Result:
+        """The result of a new task for the recording. Raises `TaskFailed` when it ends without one.
+
+        The task goes on when the caller is cancelled, or has waited to its deadline."""
+        clock = self._clock(deadline)
+        task_id = await self._submit(clock, audio, name, idempotency_key, options)
+        async with aclosing(self._stream(task_id, clock)) as updates:
+            async for update in updates:
+                if isinstance(result := update.partial, Result):
+                    return result
+                if update.step.terminal:
+                    raise TaskFailed(update.error or Failure(code=update.step, message=update.message))
+        raise TaskFailed(Failure(code="task_lost", message="The task has ended, and nobody knows how."))
+
     async def task(self, task_id: str, *, deadline: float | None = None) -> TaskState:
         """How the task stands."""
         response = await self._http.get(_path(task_id), self._clock(deadline))
@@ -118,12 +155,12 @@ class MeshClient:
     async def result_as(
         self,
         task_id: str,
-        kind: Literal["txt", "srt", "vtt", "tsv"],
+        kind: Literal["txt", "srt", "vtt", "tsv", "json"],
         *,
         translated: bool = False,
         deadline: float | None = None,
     ) -> str:
-        """The result as text, subtitles or a table; with `translated`, of the translation."""
+        """The result as text, subtitles, a table or JSON; with `translated`, of the translation."""
         query = {"format": kind, "translated": str(translated).lower()}
         return (await self._http.get(f"{_path(task_id)}/result", self._clock(deadline), params=query)).text
 
@@ -150,7 +187,7 @@ class MeshClient:
         return Clock(patience=self._patience, deadline=deadline)
 
     def _stream(self, task_id: str, clock: Clock, *, after: str = "") -> AsyncGenerator[Update]:
-        return Stream(self._http, f"{_path(task_id)}/events", clock, after=after).updates()
+        return Stream(self._http, f"{_path(task_id)}/events", clock, task_ids=[task_id], after=after).updates()
 
 
 class _Submitted(Message, frozen=True):
