@@ -17,7 +17,7 @@ from litestar.di import Provide
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from services.gateway import capabilities, health, openai_api, problems, results, streams, tasks
+from services.gateway import capabilities, health, openai_api, page, problems, results, streams, tasks
 from services.gateway.access import caller_of
 from services.gateway.cors import cors_config, origins_of, vary
 from services.gateway.garbage import spare_the_old
@@ -61,6 +61,7 @@ HANDLERS = (
 def create_app(settings: Settings) -> Litestar:
     """The application, not yet at work. Raises `SettingsError` for what cannot be."""
     runtime = build(settings)
+    handlers = HANDLERS + (page.HANDLERS if settings.page else ())
     cors = cors_config(origins_of(settings.cors_origins))
 
     @asynccontextmanager
@@ -69,7 +70,7 @@ def create_app(settings: Settings) -> Litestar:
             yield
 
     return Litestar(
-        route_handlers=[options_for(HANDLERS), *HANDLERS],
+        route_handlers=[options_for(handlers), *handlers],
         guards=[runtime.access.guard],
         dependencies={
             "runtime": Provide(lambda: runtime, sync_to_thread=False),

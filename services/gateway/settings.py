@@ -16,6 +16,9 @@ class Settings(BaseSettings, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     host: str = "127.0.0.1"
     """Address to listen on. An image sets 0.0.0.0; on a person's machine nobody else gets in."""
     port: int = 8000
+    page: bool = True
+    """Whether `/` is a web page for people. It is open to all; what it asks of the gateway needs a key where one is
+    asked for."""
     max_upload_bytes: int = 2 << 30
     """The largest recording that is taken, in bytes. A proxy in front needs the same number."""
     max_text_characters: Count = 250_000

@@ -107,8 +107,8 @@ def _the(stage: Stage, name: str) -> str:
 
 async def test_k11_gateway_image_runs_for_nobody(gateway_image: Image, settings: BaseSettings, place: Path) -> None:
     """From the lock into an empty folder: the gateway starts as nobody, from a tree that it cannot write, with what the
-    image sets and no more; it is ready, takes a recording, its health check says so, and SIGTERM ends it in good order.
-    """
+    image sets and no more; it is ready, shows its page, takes a recording, its health check says so, and SIGTERM ends
+    it in good order."""
     port = free_port()
     environ = {"REDIS_URL": settings.redis_url, "BLOB_URL": f"file://{place}/blobs", "SPOOL_DIR": f"{place}/spool"}
     with gateway_image.running({**environ, "PORT": str(port), "HOST": "127.0.0.1"}) as process:
@@ -117,6 +117,7 @@ async def test_k11_gateway_image_runs_for_nobody(gateway_image: Image, settings:
         async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
             form = {"audio": ("sample.ogg", (ROOT / "deploy/local/sample.ogg").read_bytes())}
             assert (await client.post(f"http://127.0.0.1:{port}/audio/tasks", files=form)).status_code == 202
+            assert (await client.get(f"http://127.0.0.1:{port}/page/main.js")).status_code == 200
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
     assert asked(gateway_image, port) == 1

@@ -19,7 +19,11 @@ from tests.fakes.gateway import served, serving
 from tests.fakes.task import LiveTask
 from tests.fakes.tenants import BATCH, ENTRIES, STRANGER, WEB, bearing, submitted
 
-OPEN = {"/health/live", "/health/ready", "/metrics", "/schema", "/schema/openapi.json", "/schema/{path}"}
+OPEN = {
+    *("/health/live", "/health/ready", "/metrics"),
+    *("/schema", "/schema/openapi.json", "/schema/{path}"),
+    *("/", "/page/{name}"),
+}
 """What anybody may ask for."""
 
 

@@ -1,0 +1,191 @@
+// The page: recordings go to the gateway, events come back, and what has changed is drawn.
+
+import {at, say} from './dom.js';
+import {Feed} from './feed.js';
+import * as form from './form.js';
+import {askJson, backOff} from './gateway.js';
+import * as list from './list.js';
+import * as recordings from './recordings.js';
+import * as shelf from './shelf.js';
+import {apply, applyResult, applyState, isOver, newTask} from './task.js';
+import {size} from './text.js';
+import {Stopped, upload} from './upload.js';
+import * as view from './view.js';
+
+const UPLOADS = 2; // at a time: more would not be faster, and the stream needs a connection, too
+
+let tasks = []; // the newest first
+let selected = null;
+let isDrawn = true;
+const waiting = []; // uploads that have not begun
+let uploading = 0;
+
+const feed = new Feed({
+  event(event) {
+    const task = byId(event.task_id);
+    if (!task) return;
+    apply(task, event);
+    if (task === selected) say(event.partial_result?.segment?.text ?? event.error?.message ?? event.message);
+    redraw();
+  },
+  lost(id, refusal) {
+    lose(byId(id), refusal);
+  },
+  connected(isConnected) {
+    at('connection').textContent = isConnected ? '' : 'The connection is lost. Work goes on; trying to come back …';
+  },
+});
+
+function byId(id) {
+  return tasks.find(task => task.id === id);
+}
+
+/** Draw soon: many events of a moment are one drawing. */
+function redraw() {
+  if (!isDrawn) return;
+  isDrawn = false;
+  setTimeout(() => {
+    isDrawn = true;
+    list.update(tasks, selected);
+    view.update(selected);
+  }, 16);
+}
+
+function select(task) {
+  selected = task;
+  history.replaceState(null, '', task && !task.file ? `#${task.id}` : location.pathname);
+  if (task) complete(task);
+  redraw();
+}
+
+/** The same, and bring it into sight where it is below the list. */
+function pick(task) {
+  select(task);
+  if (at('task').getBoundingClientRect().top > innerHeight * 0.8) at('task').scrollIntoView();
+}
+
+/** Fetch what there is of a task that had ended before the page was opened. */
+async function complete(task) {
+  if (task.state !== 'completed' || task.summary !== undefined) return;
+  try {
+    applyResult(task, await askJson(`/audio/tasks/${task.id}/result`));
+  } catch (refusal) {
+    if (refusal.status === 410 || refusal.status === 404) lose(task, refusal);
+    else task.error = {message: refusal.detail};
+  }
+  redraw();
+}
+
+function submit(file, fields) {
+  const task = newTask('', file.name);
+  Object.assign(task, {state: 'uploading', message: 'Waiting to be sent', file, stop: new AbortController()});
+  tasks = [task, ...tasks];
+  waiting.push(() => send(task, fields));
+  pick(task);
+  next();
+}
+
+async function next() {
+  if (uploading >= UPLOADS || waiting.length === 0) return;
+  uploading += 1;
+  await waiting.shift()();
+  uploading -= 1;
+  next();
+}
+
+async function send(task, fields) {
+  const {file, stop} = task;
+  const told = share => {
+    task.message = `Sending ${size(file.size)}`;
+    task.progress = Math.round(share * 100);
+    redraw();
+  };
+  try {
+    const {task_id: id, links} = await upload(file, fields, {told, signal: stop.signal});
+    Object.assign(task, {id, state: 'queued', message: 'Waiting for a free worker', progress: 0, file: null});
+    task.translating = 'include_translation' in fields;
+    task.withInsights = 'include_insights' in fields;
+    shelf.add(task);
+    recordings.keep(id, file);
+    feed.watch(id, links.events);
+    if (task === selected) select(task);
+  } catch (problem) {
+    drop(task);
+    if (!(problem instanceof Stopped)) form.refuse(file.name, problem);
+  }
+  redraw();
+}
+
+async function cancel(task) {
+  if (task.file) return task.stop.abort();
+  try {
+    await askJson(`/audio/tasks/${task.id}`, {method: 'DELETE'}); // its stream tells the rest
+    at('task').focus(); // the button is about to go
+  } catch (refusal) {
+    say(refusal.detail);
+  }
+}
+
+function remove(task) {
+  if (task.file) return task.stop.abort();
+  feed.forget(task.id);
+  shelf.remove(task.id);
+  recordings.remove(task.id);
+  drop(task);
+}
+
+function drop(task) {
+  const place = tasks.indexOf(task);
+  tasks = tasks.filter(each => each !== task);
+  if (task === selected) select(tasks[Math.min(place, tasks.length - 1)] ?? null);
+  redraw();
+}
+
+function lose(task, refusal) {
+  if (!task) return;
+  task.state = 'gone';
+  task.error = {message: refusal.detail};
+  redraw();
+}
+
+/** Find out how a task from an earlier visit stands, however long the gateway is away. */
+async function recall(task) {
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      const state = await askJson(`/audio/tasks/${task.id}`);
+      if (state.state === 'queued' || state.state === 'running') feed.watch(task.id, state.links.events);
+      applyState(task, state);
+      break;
+    } catch (refusal) {
+      if (!refusal.passing) {
+        lose(task, refusal);
+        break;
+      }
+      await backOff(attempt, refusal.retryAfter);
+    }
+  }
+  if (task === selected) complete(task);
+  redraw();
+}
+
+/** What this browser has submitted, and what the address names, if that is another. */
+function restore() {
+  tasks = shelf.all().map(({id, name, created}) => newTask(id, name, created));
+  const named = decodeURIComponent(location.hash.slice(1));
+  if (/^[\w-]{8,}$/.test(named) && !byId(named)) tasks.unshift(newTask(named, 'Recording'));
+  recordings.removeOthers(tasks.map(task => task.id));
+  select(byId(named) ?? tasks[0] ?? null);
+  tasks.forEach(recall);
+}
+
+document.querySelector('.skip').addEventListener('click', event => {
+  event.preventDefault(); // the address names the task
+  at('task').focus();
+});
+addEventListener('beforeunload', event => {
+  if (tasks.some(task => task.file)) event.preventDefault(); // what is being sent would be lost
+});
+list.start({pick, remove});
+view.start({cancel});
+form.start(submit);
+restore();

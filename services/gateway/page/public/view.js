@@ -1,0 +1,129 @@
+// The task that is being looked at.
+
+import {at, make} from './dom.js';
+import * as findings from './findings.js';
+import {ask} from './gateway.js';
+import * as key from './key.js';
+import {standing} from './list.js';
+import * as player from './player.js';
+import {isOver} from './task.js';
+import {clock, languageName, stem} from './text.js';
+import * as transcript from './transcript.js';
+
+const FORMATS = {txt: 'Text', srt: 'SRT', vtt: 'WebVTT', tsv: 'Table'};
+const TITLES = {failed: 'It did not work.', cancelled: 'Cancelled.', expired: 'Expired.', gone: 'No longer kept.'};
+
+let shown = null;
+
+/** `cancel` hears of which task the person has had enough. */
+export function start({cancel}) {
+  at('cancel').addEventListener('click', () => cancel(shown));
+  at('show-translation').addEventListener('change', event => {
+    at('sentences').classList.toggle('original-only', !event.target.checked);
+  });
+  player.onTime(transcript.follow);
+}
+
+/** Show this task; null shows none. */
+export function update(task) {
+  if (task !== shown) clear();
+  shown = task;
+  at('welcome').hidden = task !== null;
+  at('shown').hidden = task === null;
+  at('task').setAttribute('aria-labelledby', task ? 'task-title' : 'welcome-title');
+  document.title = titleOf(task);
+  if (task === null) return;
+  head(task);
+  troubles(task);
+  transcript.update(task);
+  findings.update(task);
+  downloads(task);
+  if (!task.file) player.show(task.id);
+}
+
+function clear() {
+  transcript.clear();
+  findings.clear();
+  at('downloads').replaceChildren();
+}
+
+function titleOf(task) {
+  if (!task) return 'voxmesh';
+  return `${isOver(task) ? '' : `${task.progress} % · `}${task.name} · voxmesh`;
+}
+
+function head(task) {
+  set('task-title', task.name);
+  set('task-facts', [
+    task.language && languageName(task.language),
+    task.targetLanguage && `translated into ${languageName(task.targetLanguage)}`,
+    task.duration && clock(task.duration),
+    new Date(task.created).toLocaleString('en', {dateStyle: 'medium', timeStyle: 'short'}),
+  ].filter(Boolean).join(' · '));
+  const isAtWork = !isOver(task);
+  at('progress').hidden = !isAtWork;
+  at('cancel').disabled = task.state === 'cancelling';
+  at('bar').value = task.progress;
+  set('step', standing(task));
+  at('translation-line').hidden = !task.segments.some(segment => segment?.translation);
+  const isEmpty = !task.segments.some(Boolean);
+  at('transcript-empty').hidden = !isEmpty;
+  at('transcript-empty').classList.toggle('waiting', isAtWork);
+  set('transcript-empty', isAtWork ? 'The first words appear here in a moment.'
+    : task.state === 'completed' ? 'Nobody speaks in this recording.' : 'There is no text.');
+}
+
+function troubles(task) {
+  const title = TITLES[task.state];
+  at('task-error').hidden = !title;
+  const detail = task.error?.message ?? (task.state === 'gone' ? 'The gateway keeps a task for some time only.' : '');
+  if (title && at('task-error').textContent !== `${title} ${detail}`) {
+    at('task-error').replaceChildren(make('strong', {}, title), ` ${detail}`);
+  } else if (!title) {
+    at('task-error').replaceChildren();
+  }
+  at('warnings').hidden = task.warnings.length === 0;
+  if (at('warnings').children.length !== task.warnings.length) {
+    at('warnings').replaceChildren(...task.warnings.map(({message}) => make('li', {class: 'notice'}, message)));
+  }
+}
+
+function downloads(task) {
+  const isDone = task.state === 'completed';
+  at('downloads').hidden = !isDone;
+  const isShown = at('downloads').dataset.language === String(task.targetLanguage);
+  if (!isDone || (isShown && at('downloads').hasChildNodes())) return;
+  at('downloads').dataset.language = task.targetLanguage;
+  at('downloads').replaceChildren(row('Transcript', task, false));
+  if (task.targetLanguage) at('downloads').append(row('Translation', task, true));
+}
+
+function row(title, task, isTranslated) {
+  const formats = Object.entries(isTranslated ? FORMATS : {...FORMATS, json: 'All data'});
+  return make('div', {}, make('dt', {}, title),
+    formats.map(([format, name]) => make('dd', {}, link(task, {format, name, title, isTranslated}))));
+}
+
+function link(task, {format, name, title, isTranslated}) {
+  const query = `format=${format}${isTranslated ? '&translated=true' : ''}`;
+  const address = `/audio/tasks/${encodeURIComponent(task.id)}/result?${query}`;
+  const anchor = make('a', {href: address, download: '', 'aria-label': `Download ${title.toLowerCase()}: ${name}`}, name);
+  anchor.addEventListener('click', event => {
+    if (!key.isGiven()) return; // the browser fetches it by itself
+    event.preventDefault();
+    save(address, `${stem(task.name)}${isTranslated ? `.${task.targetLanguage}` : ''}.${format}`);
+  });
+  return anchor;
+}
+
+/** A link cannot carry a key: fetch the file with it, and hand it to the browser. */
+async function save(address, name) {
+  const blob = await (await ask(address)).blob();
+  const anchor = make('a', {href: URL.createObjectURL(blob), download: name});
+  anchor.click();
+  setTimeout(() => URL.revokeObjectURL(anchor.href), 60_000);
+}
+
+function set(id, text) {
+  if (at(id).textContent !== text) at(id).textContent = text;
+}
