@@ -1,6 +1,7 @@
 """What holds for each set of values: secrets, environments, and that what is switched off is not there."""
 
 import re
+import shutil
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,55 @@ def test_a_volume_for_one_node_keeps_its_users_together() -> None:
         for name in ("gateway", "asr"):
             spec = of_kind("Deployment", manifests(values))[name]["spec"]["template"]["spec"]
             assert ("affinity" in spec) == together
+
+
+def test_a_new_version_of_the_chart_restarts_nothing(tmp_path: Path) -> None:
+    """What is new in the chart alone changes no pod, the Redis least of all: its version is in no label of theirs."""
+    shutil.copytree(helm.CHART, tmp_path / "chart")
+    description = tmp_path / "chart/Chart.yaml"
+    description.write_text(re.sub(r"(?m)^version: .*", "version: 9.9.9", description.read_text(encoding="utf-8")))
+    rendered = helm.run("template", "demo", str(tmp_path / "chart"), "-n", "demo", "--kube-version", "1.35")
+    assert "voxmesh-9.9.9" in rendered
+    newer = [document for document in yaml.safe_load_all(rendered) if document]
+    for kind in ("Deployment", "StatefulSet"):
+        older = of_kind(kind, manifests())
+        assert older
+        for name, workload in of_kind(kind, newer).items():
+            assert workload["spec"] == older[name]["spec"]
+
+
+def test_claims_that_are_kept_outlive_the_release() -> None:
+    """Each claim that the chart makes goes with the release, unless its values say otherwise."""
+    places = {"redis": "redis.bundled.persistence", "blobs": "blobStore.volume", "models": "modelCache"}
+    for kept in (False, True):
+        options = [part for place in places.values() for part in ("--set", f"{place}.keep={str(kept).lower()}")]
+        claims = of_kind("PersistentVolumeClaim", manifests("default", "--set", "modelCache.type=pvc", *options))
+        assert claims.keys() == places.keys()
+        for claim in claims.values():
+            annotations = claim["metadata"].get("annotations", {})
+            assert annotations == ({"helm.sh/resource-policy": "keep"} if kept else {})
+
+
+def test_pods_go_to_machines_that_can_run_them() -> None:
+    """Images of x86-64 go to no other node of a mixed cluster, whatever else their pods ask for of one."""
+    options = ("--set", "stageDefaults.nodeSelector.disk=ssd", "--set-json", 'gateway.tolerations=[{"key":"own"}]')
+    found = manifests("staging", *options)
+    for name, deployment in of_kind("Deployment", found).items():
+        wanted = {"kubernetes.io/arch": "amd64", **({} if name == "gateway" else {"disk": "ssd"})}
+        assert deployment["spec"]["template"]["spec"]["nodeSelector"] == wanted
+    (test,) = of_kind("Pod", found).values()
+    assert test["spec"]["nodeSelector"] == {"kubernetes.io/arch": "amd64"}, "it runs the gateway's image"
+    assert test["spec"]["tolerations"] == [{"key": "own"}]
+
+
+@pytest.mark.parametrize("values", helm.VALUES)
+def test_an_upgrade_waits_for_as_long_as_a_start_may_take(values: str) -> None:
+    """A rollout is not given up while startup probes have not failed, and a node and models may come before these."""
+    for name, deployment in of_kind("Deployment", manifests(values)).items():
+        probe = container(deployment)["startupProbe"]
+        startup = probe["periodSeconds"] * probe["failureThreshold"]
+        deadline = deployment["spec"].get("progressDeadlineSeconds", 600)  # Kubernetes' own
+        assert deadline >= startup + (0 if name == "gateway" else 1200)
 
 
 def test_upgrades_leave_selectors_alone() -> None:

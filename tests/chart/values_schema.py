@@ -24,10 +24,14 @@ _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _NAME = {"pattern": rf"^$|^{_LABEL}(\.{_LABEL})*$"}
 _QUANTITY = {"pattern": "^[0-9]+(\\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$"}
 _PORT = {"minimum": 1, "maximum": 65535}
-_ACCESS = {"enum": ["ReadWriteOnce", "ReadWriteMany", "ReadWriteOncePod"]}
+_ACCESS = {"enum": ["ReadWriteOnce", "ReadWriteMany"]}  # of one pod alone, no other could start
 _ONE = {"minimum": 1}
 _PERCENT = {"minimum": 0, "maximum": 100}
 _HOST = {"pattern": "^[^:/@\\s]*$"}
+_PART = "[A-Za-z0-9][A-Za-z0-9_.-]*"
+_MANIFEST = "|".join(name for name, model in MODELS.items() if not model.distribution)
+MODEL = f"^({_MANIFEST}|{_PART}/{_PART}(@[A-Za-z0-9_.-]+)?)$"
+"""What `voxmesh models pull` takes: a name of the manifest, or `owner/name[@revision]` of a hub."""
 _KEY = {"pattern": "^[-._a-zA-Z0-9]+$"}
 
 RULES: Mapping[str, Schema] = {
@@ -117,7 +121,7 @@ OPEN: Mapping[str, Schema] = {
     "extraEgress": _OBJECTS,
     "extraObjects": _OBJECTS,
     "extraEnv": {"type": "array", "items": _VARIABLE},
-    "models": {"type": "array", "items": {"enum": [name for name, model in MODELS.items() if not model.distribution]}},
+    "models": {"type": "array", "items": {"type": "string", "pattern": MODEL}},
     "hosts": {"type": "array", "items": {"type": "string", "pattern": "^[^:/@\\s]+$"}},
     "addresses": {"type": "array", "items": {"type": "string", "pattern": "^[^:/@\\s]+:[0-9]{1,5}$"}},
     "resources": {
@@ -163,7 +167,7 @@ def _block(values: Mapping[str, Any], path: str) -> Schema:
     properties: Schema = {}
     for key, value in values.items():
         place = f"{path}.{key}" if path else key
-        free = not value or not isinstance(value, dict) or key in {"resources", "labels"}
+        free = not value or not isinstance(value, dict) or key in {"resources", "labels", "nodeSelector"}
         if key in OPEN and isinstance(value, dict | list) and free:
             properties[key] = OPEN[key]
         elif isinstance(value, dict):

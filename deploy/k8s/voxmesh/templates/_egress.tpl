@@ -1,10 +1,11 @@
-{{/* Takes (list $ reads-recordings pulls-models): where pods may go. Names are asked for anywhere, since clusters keep
-their DNS in different places; Redis outside of the cluster has no labels, so its ports stand for it. */}}
+{{/* Takes (list $ reads-recordings pulls-models config): where pods may go. Names are asked for anywhere, since clusters
+keep their DNS in different places; what is outside of the cluster has no labels, so its ports stand for it. Ports are numbers
+here: not every network knows the names of another pod's. */}}
 {{- define "voxmesh.egress" -}}
 {{- $root := index . 0 -}}{{- $redis := $root.Values.redis -}}
 - ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
 {{- if eq $redis.mode "bundled" }}
-- ports: [{port: redis}]
+- ports: [{port: 6379}]
   to:
     - podSelector:
         matchLabels: {{- include "voxmesh.selector" (list $root "redis") | nindent 10 }}
@@ -13,8 +14,8 @@ their DNS in different places; Redis outside of the cluster has no labels, so it
 {{- else }}
 - ports: [{port: {{ int $redis.port }}}{{ range include "voxmesh.sentinelPorts" $root | fromJsonArray }}, {port: {{ int . }}}{{ end }}]
 {{- end }}
-{{- if or (index . 2) (and (index . 1) (eq $root.Values.blobStore.type "url")) }}
-- ports: [{port: 443}{{ range include "voxmesh.storePorts" . | fromJsonArray }}, {port: {{ int . }}}{{ end }}]
+{{- with include "voxmesh.webPorts" . | fromJsonArray }}
+- ports: [{{ range $index, $port := . }}{{ if $index }}, {{ end }}{port: {{ $port }}}{{ end }}]
 {{- end }}
 {{- with $root.Values.networkPolicy.extraEgress }}
 {{ toYaml . }}
@@ -27,15 +28,23 @@ their DNS in different places; Redis outside of the cluster has no labels, so it
 {{- $ports | uniq | toJson -}}
 {{- end -}}
 
-{{/* The port of a store's own endpoint, where it is not 443. */}}
-{{- define "voxmesh.storePorts" -}}
-{{- $ports := list -}}
-{{- if index . 1 -}}
-{{- with (index . 0).Values.blobStore.s3.endpoint -}}
-{{- $port := trimPrefix ":" (regexFind ":[0-9]+" .) -}}
-{{- $port = default (hasPrefix "http://" . | ternary "80" "") $port -}}
-{{- if and $port (ne $port "443") }}{{ $ports = append $ports $port }}{{ end -}}
+{{- define "voxmesh.urlPort" -}}
+{{- default (hasPrefix "http://" . | ternary "80" "443") (trimPrefix ":" (regexFind ":[0-9]+$" (urlParse .).host)) -}}
+{{- end -}}
+
+{{/* Takes the same: the ports of bucket, package index, model hub and language model, for those that have to do with them. */}}
+{{- define "voxmesh.webPorts" -}}
+{{- $root := index . 0 -}}{{- $ports := list -}}
+{{- if and (index . 1) (eq $root.Values.blobStore.type "url") -}}
+{{- $ports = append $ports "443" -}}
+{{- with $root.Values.blobStore.s3.endpoint }}{{ $ports = append $ports (include "voxmesh.urlPort" .) }}{{ end -}}
+{{- end -}}
+{{- if index . 2 -}}
+{{- $ports = append $ports "443" -}}
+{{- range $root.Values.modelCache.extraEnv -}}
+{{- if regexMatch "^https?://" (default "" .value) }}{{ $ports = append $ports (include "voxmesh.urlPort" .value) }}{{ end -}}
 {{- end -}}
 {{- end -}}
-{{- $ports | toJson -}}
+{{- with (index . 3).LLM_BASE_URL }}{{ $ports = append $ports (include "voxmesh.urlPort" .) }}{{ end -}}
+{{- $ports | uniq | toJson -}}
 {{- end -}}

@@ -24,6 +24,13 @@ app.kubernetes.io/instance: {{ (first .).Release.Name }}
 app.kubernetes.io/component: {{ last . }}
 {{- end -}}
 
+{{/* Labels of pods: nothing of a version is in them, or each new version of the chart would start all pods anew. */}}
+{{- define "voxmesh.podLabels" -}}
+{{ include "voxmesh.selector" . }}
+app.kubernetes.io/part-of: voxmesh
+voxmesh.io/environment: {{ (first .).Values.environment }}
+{{- end -}}
+
 {{- define "voxmesh.labels" -}}
 {{- $root := first . -}}
 {{ include "voxmesh.selector" . }}

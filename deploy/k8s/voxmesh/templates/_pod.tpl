@@ -88,7 +88,7 @@ annotations:
 {{/* Takes (list $ component block): labels and annotations of a pod. */}}
 {{- define "voxmesh.podMeta" -}}
 labels:
-  {{- include "voxmesh.labels" (list (index . 0) (index . 1)) | nindent 2 }}
+  {{- include "voxmesh.podLabels" (list (index . 0) (index . 1)) | nindent 2 }}
   {{- if include "voxmesh.sharesVolume" . }}
   voxmesh.io/recordings: {{ include "voxmesh.fullname" (index . 0) }}
   {{- end }}

@@ -8,8 +8,8 @@
 {{- if and .username (ne .mode "bundled") (not .existingSecret) -}}
 {{- include "voxmesh.refuse" (list "redis.existingSecret" "a username needs the Secret with its password") -}}
 {{- end -}}
-{{- if and (eq .mode "bundled") (or .tls.enabled .host) -}}
-{{- include "voxmesh.refuse" (list "redis.mode" "the bundled Redis has neither TLS nor a host of yours: say external") -}}
+{{- if and (eq .mode "bundled") (or .tls.enabled .host .username) -}}
+{{- include "voxmesh.refuse" (list "redis.mode" "the bundled Redis has no TLS, no user and no host of yours: say external") -}}
 {{- end -}}
 {{- end -}}
 
@@ -78,6 +78,21 @@
 {{- end -}}
 {{- if and (eq (default "cpu" $stage.device) "cuda") (not $stage.gpu.enabled) -}}
 {{- include "voxmesh.refuse" (list (printf "%s.gpu.enabled" $key) "device cuda needs a graphics card") -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Takes (list key stage cache): what a setting names is fetched, or is a folder. */}}
+{{- define "voxmesh.checkModels" -}}
+{{- $key := index . 0 -}}{{- $stage := index . 1 -}}{{- $cache := index . 2 -}}
+{{- range $variable, $value := $stage.config -}}
+{{- if and $cache.pull (ne $cache.type "image") (regexMatch "_MODELS?$" $variable) (ne $variable "LLM_MODEL") -}}
+{{- range splitList "," $value -}}
+{{- $model := regexReplaceAll "^.*=" . "" | trim -}}
+{{- if and $model (not (hasPrefix "/" $model)) (not (has $model $stage.models)) -}}
+{{- include "voxmesh.refuse" (list (printf "%s.models" $key) (printf "config.%s names %s: fetch it here" $variable $model)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 

@@ -1,8 +1,18 @@
+{{/* Takes (list $ stage): whether it has models in the cache, those that are fetched or one that a setting names there. */}}
+{{- define "voxmesh.cachesModels" -}}
+{{- $cache := (first .).Values.modelCache -}}
+{{- $named := list -}}
+{{- range $variable, $value := (last .).config -}}
+{{- if and (regexMatch "_MODELS?$" $variable) (contains (printf "%s/" $cache.path) $value) }}{{ $named = append $named $value }}{{ end -}}
+{{- end -}}
+{{- if and (ne $cache.type "image") (or (last .).models $named) }}yes{{ end -}}
+{{- end -}}
+
 {{/* Take (list $ name stage). */}}
 {{- define "voxmesh.stageMounts" -}}
 {{- $root := index . 0 -}}{{- $stage := index . 2 -}}
 - {name: tmp, mountPath: /tmp}
-{{ if and (ne $root.Values.modelCache.type "image") $stage.models -}}
+{{ if include "voxmesh.cachesModels" (list $root $stage) -}}
 - {name: models, mountPath: {{ $root.Values.modelCache.path | quote }}, readOnly: true}
 {{ end -}}
 {{ if include "voxmesh.sharesVolume" . -}}
@@ -18,7 +28,7 @@
 {{- $root := index . 0 -}}{{- $stage := index . 2 -}}
 - name: tmp
   emptyDir: {sizeLimit: {{ $stage.scratchSize }}}
-{{ if and (ne $root.Values.modelCache.type "image") $stage.models -}}
+{{ if include "voxmesh.cachesModels" (list $root $stage) -}}
 - name: models
   {{- if eq $root.Values.modelCache.type "emptyDir" }}
   emptyDir: {sizeLimit: {{ $root.Values.modelCache.size }}}
