@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING
+from contextlib import closing
+from typing import TYPE_CHECKING, cast
 
 from av.audio.frame import AudioFrame
 from av.error import FFmpegError
@@ -57,9 +58,12 @@ class Frames(Iterator[AudioFrame]):
         """Reading goes on behind a damaged stretch; a file that brings nothing but errors ends."""
         while self._failures < _MOST_FAILURES:
             try:
-                for packet in source.container.demux(source.stream):
-                    self._length.add(packet)
-                    yield packet
+                # PyAV frees what this generator reads with only when it is closed: dropped halfway, it leaks.
+                reading = cast("Generator[Packet[AudioStream]]", source.container.demux(source.stream))
+                with closing(reading) as packets:
+                    for packet in packets:
+                        self._length.add(packet)
+                        yield packet
             except FFmpegError:
                 self.damaged = True
                 self._failures += 1
