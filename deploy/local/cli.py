@@ -6,8 +6,9 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from deploy.local.child import ChildDied
-from shared.errors import MeshError, ModelMissing, SettingsError
+from deploy.local import exits
+from deploy.local.transcribe.arguments import describe as describe_transcribe
+from shared.errors import MeshError, SettingsError
 from shared.messages import StageName
 from shared.settings import BaseSettings, load
 
@@ -16,27 +17,21 @@ Command = Callable[[Arguments, Mapping[str, str]], int]
 
 
 def main() -> None:
-    """Run the command of this process and exit: 0 done, 1 failed, 2 usage or settings, 3 no model, 130 Ctrl-C."""
+    """Run the command of this process and exit, with a status of `deploy.local.exits`."""
     arguments = _parser().parse_args()
     try:
         sys.exit(arguments.command(arguments, os.environ))
     except MeshError as error:
-        print(f"voxmesh: {error}", file=sys.stderr)
-        sys.exit(_status(error))
+        for line in str(error).splitlines():
+            print(f"voxmesh: {line}", file=sys.stderr)
+        sys.exit(exits.status_of(error))
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] in {"deploy", "services", "shared"}:
+            raise
+        print(f"voxmesh: {error.name} is not installed; this command needs voxmesh[local]", file=sys.stderr)
+        sys.exit(exits.USAGE)
     except KeyboardInterrupt:
-        sys.exit(130)
-
-
-def _status(error: MeshError) -> int:
-    match error:
-        case SettingsError():
-            return 2
-        case ModelMissing():
-            return 3
-        case ChildDied(status=2 | 3 as status):  # a service had the same to say
-            return status
-        case _:
-            return 1
+        sys.exit(exits.STOPPED)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,12 +46,9 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--port", help="port to listen on, 0 for a free one (PORT, 8000)")
     up.set_defaults(command=_up)
 
+    describe_transcribe(commands.add_parser("transcribe", help="recordings to text, subtitles or JSON"))
     _describe_demo(commands.add_parser("demo", help="send a recording through a mesh and print its stream"))
-    commands.add_parser("gateway", help="run the gateway alone").set_defaults(command=_gateway)
-
-    worker = commands.add_parser("worker", help="run one worker alone")
-    worker.add_argument("stage", choices=[stage.value for stage in StageName])
-    worker.set_defaults(command=_worker)
+    _describe_services(commands.add_parser)
 
     models = commands.add_parser("models", help="fetch, list, check or remove models")
     models.add_argument("action", choices=["pull", "list", "verify", "gc"])
@@ -64,21 +56,30 @@ def _parser() -> argparse.ArgumentParser:
     models.add_argument("--dry-run", action="store_true", help="with gc: say what would go, and keep it")
     models.set_defaults(command=_models)
 
-    key = commands.add_parser("key", help="make an API key")
+    commands.add_parser("doctor", help="say what this machine lacks").set_defaults(command=_doctor)
+    return parser
+
+
+def _describe_services(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """What containers run, and what their operators need."""
+    add("gateway", help="run the gateway alone").set_defaults(command=_gateway)
+
+    worker = add("worker", help="run one worker alone")
+    worker.add_argument("stage", choices=[stage.value for stage in StageName])
+    worker.set_defaults(command=_worker)
+
+    key = add("key", help="make an API key")
     key.add_argument("name", metavar="NAME", help="whose it is; several keys may have one name")
     key.set_defaults(command=_key)
 
-    health = commands.add_parser("health", help="ask the service on this machine how it is: HEALTH_PORT, else PORT")
+    health = add("health", help="ask the service on this machine how it is: HEALTH_PORT, else PORT")
     health.add_argument("kind", nargs="?", choices=["live", "ready"], default="live")
     health.add_argument("--url", default="", help="ask the service there instead: http://host:port")
     health.set_defaults(command=_health)
 
-    secret = commands.add_parser("webhook-secret", help="print what receivers check webhooks with")
+    secret = add("webhook-secret", help="print what receivers check webhooks with")
     secret.add_argument("tenant", nargs="?", default="", metavar="TENANT", help="whose webhooks; none without API keys")
     secret.set_defaults(command=_webhook_secret)
-
-    commands.add_parser("doctor", help="say what this machine lacks").set_defaults(command=_doctor)
-    return parser
 
 
 def _describe_demo(demo: argparse.ArgumentParser) -> None:

@@ -39,7 +39,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     environ: Mapping[str, str]
     workers: Mapping[StageName, Sequence[str]]
-    """The command of each stage's worker."""
+    """The command of each stage's worker; of a stage that is not here there is none."""
 
 
 def plan(home: Path, environ: Mapping[str, str], *, host: str = "127.0.0.1", port: int = 0) -> Plan:
@@ -98,7 +98,8 @@ class Mesh:
             child = self._child(Command(name=name, argv=tuple(argv), environ=environ))
             self._services.append(child)
             await child.start()
-        await self._alive(readiness.mesh_ready(environ, self.url, strangers=strangers, tell=self._tell))
+        stages = self._plan.workers
+        await self._alive(readiness.mesh_ready(environ, self.url, stages=stages, strangers=strangers, tell=self._tell))
 
     async def keep_while(self, work: Awaitable[T]) -> T:
         """What `work` returns. Each process that dies meanwhile is started again.

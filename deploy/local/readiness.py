@@ -5,7 +5,7 @@ Waiting for processes of ours has no end here: whoever waits watches them, and a
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 
@@ -14,7 +14,6 @@ import httpx
 from deploy.local.child import Tell
 from shared import presence
 from shared.errors import SettingsError
-from shared.messages import StageName
 from shared.redis import AWAY, Redis, connected
 from shared.settings import REDIS_VARIABLES, BaseSettings, load
 
@@ -50,11 +49,13 @@ async def registered_workers(environ: Mapping[str, str]) -> AbstractSet[str]:
                 return {info["worker"] for workers in live.values() for info in workers}
 
 
-async def mesh_ready(environ: Mapping[str, str], url: str, *, strangers: AbstractSet[str], tell: Tell) -> None:
-    """Wait until the gateway at `url` is ready and each stage has a worker that is none of the `strangers`.
+async def mesh_ready(
+    environ: Mapping[str, str], url: str, *, stages: Iterable[str], strangers: AbstractSet[str], tell: Tell
+) -> None:
+    """Wait until the gateway at `url` is ready and each of `stages` has a worker that is none of the `strangers`.
 
     A worker of an earlier mesh that was killed stays registered for some seconds: it is such a stranger."""
-    waiting_for = {"gateway", *StageName}
+    waiting_for = {"gateway", *stages}
     async with _redis(environ) as redis, httpx.AsyncClient(base_url=url, trust_env=False) as http:
         while waiting_for:
             ready = await _ready_stages(redis, strangers) | await _ready_gateway(http)

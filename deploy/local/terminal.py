@@ -12,6 +12,11 @@ def tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def plain(text: str) -> str:
+    """The text with nothing in it that a terminal would obey: names of files and words of servers are foreign."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
 def run(command: Coroutine[Any, Any, int], *, stopped: int) -> int:
     """The exit status of `command`. Ctrl-C, SIGTERM or a closed terminal cancel it: it cleans up, the status is
     `stopped`. A second one cuts the cleaning up short."""

@@ -28,7 +28,7 @@ def in_place(text: str, mesh: LocalMesh, recording: Path) -> str:
 
 def shell(script: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """The script in bash, in the root of the repository; the first command that fails ends it."""
-    path = f"{binary().parent}:{os.environ['PATH']}"
+    path = f"{Path(sys.executable).parent}:{binary().parent}:{os.environ['PATH']}"
     script = script.replace(".venv/bin/python", sys.executable)
     return subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
