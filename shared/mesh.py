@@ -66,6 +66,9 @@ class Asked(TypedDict, total=False):
     initial_prompt: str
     hotwords: str
     diarize: bool
+    num_speakers: int
+    min_speakers: int
+    max_speakers: int
     word_timestamps: bool
     channels: Literal["mix", "separate"]
 

@@ -216,6 +216,15 @@ class Failure(Message, frozen=True, omit_defaults=False):
     retryable: bool = False
 
 
+class Turn(Message, frozen=True):
+    """Somebody speaks, seconds from the start of the audio. Turns on one `channel` do not overlap."""
+
+    start: float
+    end: float
+    speaker: str
+    channel: int | None = None
+
+
 class Document(Message, frozen=True, tag_field="type", tag="document"):
     """The end record: what is known about the recording as a whole. Each stage adds to it and forwards it.
 
@@ -232,6 +241,8 @@ class Document(Message, frozen=True, tag_field="type", tag="document"):
     summary: str | None = None
     insights: Insights | None = None
     warnings: tuple[Notice, ...] = ()
+    turns: tuple[Turn, ...] = ()
+    """Who speaks when, as it is known at the end; see `shared.speakers`. Empty where speakers were not told apart."""
 
 
 Record = Segment | Document
@@ -250,6 +261,9 @@ class Options(Message, frozen=True):
     initial_prompt: str | None = None
     hotwords: str | None = None
     diarize: bool = False
+    num_speakers: int | None = None
+    min_speakers: int | None = None
+    max_speakers: int | None = None
     word_timestamps: bool = True
     channels: str = "mix"
     english_unless: tuple[str, ...] | None = None

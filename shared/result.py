@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from shared.events import Piece, joined
 from shared.messages import Document, Result, Segment
+from shared.speakers import named
 
 
 def assemble(task_id: str, segments: Sequence[Segment], document: Document) -> Result:
@@ -17,7 +18,7 @@ def assemble(task_id: str, segments: Sequence[Segment], document: Document) -> R
         duration=document.duration,
         coverage=document.coverage,
         no_speech=not segments,
-        segments=tuple(segments),
+        segments=named(segments, document.turns),
         translation=translation or None,
         target_language=document.target_language,
         entities=tuple(entity for segment in segments for entity in segment.entities),

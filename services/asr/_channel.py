@@ -45,7 +45,7 @@ class Channel:
         self.hints_cut = False
         self._work = work
         self._engine = engine
-        self._number = number
+        self.number = number
         # Segments are written in order of time, so that what all channels say waits for the slowest of them.
         self._cutter = Cutter(patient=number is None)
         self._memory: object | None = None
@@ -88,7 +88,7 @@ class Channel:
             if len(self._ready) == self._size:
                 await self._transcribe(until)
                 yield
-        if self._ready and self._number is not None:
+        if self._ready and self.number is not None:
             await self._transcribe(until)
             yield
 
@@ -160,7 +160,7 @@ class Channel:
                 words=_stripped(sentence) if self._work.options.word_timestamps else (),
                 language=language,
                 translation=text if in_english(language, self._work.options.english_unless) else None,
-                channel=self._number,
+                channel=self.number,
             )
             for clip, words, language in spoken
             for sentence in sentences(_placed(words, clip, until))

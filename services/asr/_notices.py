@@ -1,8 +1,8 @@
 """What a client has to know about a transcript. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-from shared.messages import Notice, Options, StageName
+from shared.messages import Notice, StageName
 
 
 def damaged(seconds: float, claimed: float | None) -> Notice:
@@ -43,11 +43,10 @@ def hints_cut() -> Notice:
     return _notice(code="prompt_truncated", message=message)
 
 
-def not_done(options: Options) -> Iterator[Notice]:
-    """Each option that no recogniser here follows."""
-    if options.diarize:
-        message = "Speakers cannot be told apart here (`diarize`); the segments name none."
-        yield _notice(code="speakers_unknown", message=message)
+def speakers_unknown() -> Notice:
+    """Nobody here tells speakers apart."""
+    message = "Speakers cannot be told apart here (`diarize`); the segments name none."
+    return _notice(code="speakers_unknown", message=message)
 
 
 def _notice(*, code: str, message: str) -> Notice:

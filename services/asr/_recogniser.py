@@ -6,6 +6,7 @@ from typing import Protocol
 import msgspec
 
 from services.asr._clips import Samples
+from services.asr._voices import Diarizer
 from shared.messages import Word
 from shared.stage import Engine
 
@@ -65,6 +66,11 @@ class Recogniser(Engine, Protocol):
     @property
     def longest_seconds(self) -> float:
         """The longest recording that it is given."""
+        ...
+
+    @property
+    def diarizer(self) -> Diarizer | None:
+        """Who tells speakers apart."""
         ...
 
     def listen(self, samples: Samples, memory: object | None) -> tuple[Sequence[float], object]:

@@ -25,6 +25,8 @@ class _Memory(msgspec.Struct):
 class Silero:
     """The model. What it knows of a recording is handed back and forth, so that one serves many."""
 
+    name = "silero"
+
     def __init__(self) -> None:
         self._session: Any = None
 

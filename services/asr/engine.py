@@ -1,4 +1,4 @@
-"""Whisper on CTranslate2, with the Silero VAD that ships with faster-whisper.
+"""Whisper on CTranslate2, with the models that stand beside it.
 
 WhisperX's and faster-whisper's own pipelines take a whole recording and detect, cut, encode and time it in one go. This
 engine does the same in steps of one batch, so that a stage can stream, stop and continue, and several tasks share a
@@ -18,14 +18,13 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from services.asr._aligner import Aligner
-from services.asr._clips import FRAME, Samples
+from services.asr._clips import Samples
+from services.asr._helpers import Helpers, make_helpers, threads
 from services.asr._recogniser import Heard, Hints, Recogniser, Request, in_english
 from services.asr._rows import Decoded, Row, groups, settle
-from services.asr._silero import Silero
+from services.asr._voices import Diarizer
 from services.asr._words import WITHOUT_SPACES, glued
 from services.asr.settings import Settings
-from shared import processors
 from shared.errors import ModelMissing, SettingsError
 from shared.models import find
 from shared.portions import Portions
@@ -52,9 +51,7 @@ def make_engine(settings: Settings) -> Recogniser:
     """The engine that the settings ask for, not loaded yet. Raises `SettingsError` naming the variable."""
     choices = {"embedded": "whisperx.asr", "light": "faster_whisper"}
     library = choose("ASR_ENGINE", settings.asr_engine, choices)
-    names = settings.align_models
-    folders = {code: find(settings.models_dir, name, variable="ASR_ALIGN_MODELS") for code, name in names.items()}
-    return Whisper(settings, library=library, aligner=Aligner(folders, device=settings.asr_device) if folders else None)
+    return Whisper(settings, library=library, helpers=make_helpers(settings))
 
 
 def model_arguments(settings: Settings) -> dict[str, Any]:
@@ -62,7 +59,7 @@ def model_arguments(settings: Settings) -> dict[str, Any]:
     return {
         "device": settings.asr_device,
         "compute_type": settings.compute_type,
-        "cpu_threads": settings.worker_threads or processors.available(),
+        "cpu_threads": threads(settings),
         "local_files_only": True,
     }
 
@@ -70,13 +67,12 @@ def model_arguments(settings: Settings) -> dict[str, Any]:
 class Whisper:
     """A Whisper model in CTranslate2's format, as `library`, a module, runs it. Implements `Recogniser`."""
 
-    def __init__(self, settings: Settings, *, library: str, aligner: Aligner | None) -> None:
+    def __init__(self, settings: Settings, *, library: str, helpers: Helpers) -> None:
         self._settings = settings
         self._library = library
-        self._aligner = aligner
+        self._helpers = helpers
         self._portions = Portions(2 * settings.asr_batch_size)
         self._whisper: Any = None
-        self._vad = Silero()
         self._ctranslate2: Any = None
         self._tokenizers: Any = None
         self._transcribing: Any = None
@@ -93,8 +89,12 @@ class Whisper:
     def longest_seconds(self) -> float:
         return self._settings.max_audio_seconds
 
+    @property
+    def diarizer(self) -> Diarizer | None:
+        return self._helpers.diarizer
+
     def load(self) -> None:
-        """Load Whisper and the VAD. Raises `ModelMissing` with what to do when the model is not there, `SettingsError`
+        """Load all models. Raises `ModelMissing` with what to do when the model is not there, `SettingsError`
         when it does not run on this device with this precision."""
         folder = self._folder()
         with warnings.catch_warnings():
@@ -110,13 +110,11 @@ class Whisper:
             tried = f"{folder} with ASR_DEVICE={self._settings.asr_device}"
             precision = f"ASR_COMPUTE_TYPE={self._settings.compute_type}"
             raise SettingsError(f"ASR_MODEL: cannot load {tried}, {precision}: {error}") from error
-        self._vad.load()
-        if self._aligner:
-            self._aligner.load()
+        self._helpers.load()
 
     def warm_up(self) -> None:
-        """Run the VAD and every part of Whisper once."""
-        self.listen(np.zeros(FRAME, np.float32), None)
+        """Run every part of Whisper once, and the models beside it."""
+        self._helpers.warm_up()
         self.transcribe([Request(clips=[np.zeros(16_000, np.float32)], hints=Hints())])
 
     def describe(self) -> dict[str, Any]:
@@ -126,14 +124,13 @@ class Whisper:
             "languages": sorted(self.languages),
             "device": self._settings.asr_device,
             "compute_type": self._settings.compute_type,
-            "aligned": self._aligner.languages if self._aligner else [],
-            "threads": model_arguments(self._settings)["cpu_threads"],
-            "follows": ["initial_prompt", "hotwords", "word_timestamps", "channels"],
+            "threads": threads(self._settings),
+            **self._helpers.describe(),
         }
 
     def listen(self, samples: Samples, memory: object | None) -> tuple[Sequence[float], object]:
         """The probability of speech in each frame of 512 samples."""
-        return self._vad.listen(samples, memory)
+        return self._helpers.vad.listen(samples, memory)
 
     def effort(self, clips: Sequence[Samples]) -> float:
         """What `clips` cost, in clips of 30 s."""
@@ -156,7 +153,7 @@ class Whisper:
         spoken = [row for row in rows if row.decoded and row.decoded.tokens]
         for group in groups(spoken, lambda row: (row.length, tuple(row.tokenizer.sot_sequence))):
             self._portions.compute(self._time, group)
-        if self._aligner:
+        if self._helpers.aligner:
             self._portions.compute(self._align, spoken)
         return [
             Heard(
@@ -244,10 +241,11 @@ class Whisper:
 
     def _align(self, rows: Sequence[Row]) -> Sequence[Row]:
         """Better times of the words of each row, where they are in the language that is spoken."""
-        assert self._aligner is not None
+        aligner = self._helpers.aligner
+        assert aligner is not None
         for row in rows:
             if row.tokenizer.task != row.tokenizer.translate:
-                row.words = self._aligner.align(row.samples, row.words, row.language)
+                row.words = aligner.align(row.samples, row.words, row.language)
         return rows
 
     def _stacked(self, rows: Sequence[Row]) -> Any:

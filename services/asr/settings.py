@@ -32,6 +32,13 @@ class Settings(StageSettings, frozen=True, kw_only=True, forbid_unknown_fields=T
     asr_beam_size: Count = 5
     """Hypotheses that are followed. Whisper's own default; 1 is faster and makes more mistakes."""
 
+    asr_vad: str = "silero"
+    """What finds speech: `silero`, or `pyannote`, the segmentation model that ships with WhisperX. On processors that
+    takes several times as long."""
+    asr_diarize_model: str = ""
+    """What tells speakers apart: a pipeline of pyannote.audio, a folder with its `config.yaml`, or a name as for
+    `ASR_MODEL`. Without one, tasks that ask for it are told that it cannot be done."""
+
     asr_align_models: str = ""
     """Models that tell more exactly when each word is said: `en=MODEL,pt=MODEL`, each a folder, or a name as for
     `ASR_MODEL`, with a wav2vec2 model for CTC of transformers. Word times of other languages are Whisper's own."""

@@ -15,9 +15,11 @@ from services.asr._channel import Channel
 from services.asr._clips import FRAME, FRAME_SECONDS, Samples
 from services.asr._copies import without_copies
 from services.asr._recogniser import Recogniser
+from services.asr._speakers import Speakers
 from shared.audio import SAMPLE_RATE, Windows, decode_windows
 from shared.errors import Permanent
-from shared.messages import Document, Notice, Segment, StageName, Step, Transcript, TranscriptPart
+from shared.messages import Document, Notice, Segment, StageName, Step, Transcript, TranscriptPart, Turn
+from shared.speakers import named
 from shared.stage import Emit, PartialText, Stage, Work
 
 _WINDOW = 384 * FRAME
@@ -44,7 +46,7 @@ async def run(work: Work, engine: Recogniser, emit: Emit) -> Document:
     )
     transcription = _Transcription(work, engine, emit, windows)
     await transcription.write()
-    return transcription.finish()
+    return transcription.finish(await transcription.speakers.turns())
 
 
 class _Transcription:
@@ -56,6 +58,7 @@ class _Transcription:
         self._emit = emit
         self._windows = windows
         self._channels: Sequence[Channel] = ()
+        self.speakers = Speakers(work, engine.diarizer if work.options.diarize else None)
 
     async def write(self) -> None:
         """Write all that is said."""
@@ -68,17 +71,20 @@ class _Transcription:
             if len(samples) > 1:
                 samples = await asyncio.to_thread(without_copies, samples)
             for channel, own in zip(self._channels, samples, strict=True):
+                await self.speakers.hear(channel.number, own)
                 async for _ in channel.hear(own, until=self._windows.seconds):
                     await self._write_due()
             count = _MOST_WINDOWS
         for channel in self._channels:
+            await self.speakers.hear(channel.number, None)
             await channel.end(until=self._windows.seconds)
             await self._write_due()
 
     def _begun(self, samples: Samples) -> Sequence[Channel]:
         """The channels, now that it is known how many there are."""
         separate = self._work.options.channels == "separate"
-        return [Channel(self._work, self._engine, number if separate else None) for number in range(len(samples))]
+        numbers = range(len(samples)) if separate else [None]
+        return [Channel(self._work, self._engine, number) for number in numbers]
 
     async def _write_due(self) -> None:
         """Write the segments before which none can come any more, in the order of time and then of channels."""
@@ -88,7 +94,7 @@ class _Transcription:
             due.append(msgspec.structs.replace(segment, index=len(self._work.written) + len(due) + 1))
         if due:
             reached = min(channel.floor for channel in self._channels)
-            await self._emit.segments(due, done=self._share(min(reached, self._windows.seconds)))
+            await self._emit.segments(self.speakers.guessed(due), done=self._share(min(reached, self._windows.seconds)))
 
     def _head(self) -> Channel | None:
         """The channel whose next segment is the next of all; None when that cannot be told yet."""
@@ -104,9 +110,9 @@ class _Transcription:
         length = self._work.duration or self._windows.claimed or seconds + _USUAL_SECONDS
         return min(1.0, seconds / max(length, self._windows.seconds))
 
-    def finish(self) -> Document:
+    def finish(self, turns: Sequence[Turn]) -> Document:
         """Announce that the transcript is complete."""
-        segments = tuple(self._work.written)
+        segments = named(self._work.written, turns)
         duration = round(self._windows.seconds, 3)
         warnings = tuple(self._warnings())
         main, languages = self._main(), self._languages()
@@ -125,6 +131,7 @@ class _Transcription:
             language_score=main.language_score if main.language == language else None,
             coverage=self._coverage(),
             warnings=warnings,
+            turns=tuple(turns),
         )
 
     def _main(self) -> Channel:
@@ -153,7 +160,8 @@ class _Transcription:
             yield _notices.mixed(languages)
         if any(channel.hints_cut for channel in self._channels):
             yield _notices.hints_cut()
-        yield from _notices.not_done(self._work.options)
+        if self._work.options.diarize and not self.speakers.told:
+            yield _notices.speakers_unknown()
 
     def _coverage(self) -> float:
         """The share of frames with speech that lie in a segment of their channel; 1.0 where nobody speaks."""

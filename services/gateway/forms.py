@@ -28,10 +28,13 @@ TEXT_FIELDS = frozenset(
 """Of a text and of a recording."""
 AUDIO_URL = "audio_url"
 """Where the recording is, in place of the recording."""
-FIELDS = TEXT_FIELDS | {AUDIO_URL, "initial_prompt", "hotwords", "diarize", "word_timestamps", "channels"}
+SPEAKERS = ("num_speakers", "min_speakers", "max_speakers")
+"""How many people speak, where that is known."""
+FIELDS = TEXT_FIELDS | {AUDIO_URL, "initial_prompt", "hotwords", "diarize", "word_timestamps", "channels"} | {*SPEAKERS}
 """Of a recording."""
 
 TRUE, FALSE = ("true", "1", "on", "yes"), ("false", "0", "off", "no")
+MOST_SPEAKERS = 50
 MOST_LABELS, MOST_LABEL_CHARACTERS, MOST_TEXT_CHARACTERS = 50, 100, 2_000
 
 
@@ -44,6 +47,9 @@ def options_of(fields: Mapping[str, str], settings: Settings) -> Options:
         "entity_labels": settings.default_entity_labels,
     } | given
     target = _language(given, "target_language")
+    exactly, least, most = (_speakers(given, name) for name in SPEAKERS)
+    if least and most:
+        least, most = min(least, most), max(least, most)
     return Options(
         language=_language(given, "language"),
         target_language=target if _boolean(given, "include_translation", default=False) else None,
@@ -52,7 +58,10 @@ def options_of(fields: Mapping[str, str], settings: Settings) -> Options:
         entity_labels=_labels(given, "entity_labels"),
         initial_prompt=_text(given, "initial_prompt"),
         hotwords=_text(given, "hotwords"),
-        diarize=_boolean(given, "diarize", default=False),
+        diarize=_boolean(given, "diarize", default=bool(exactly or least or most)),
+        num_speakers=exactly,
+        min_speakers=least,
+        max_speakers=most,
         word_timestamps=_boolean(given, "word_timestamps", default=True),
         channels=_choice(given, "channels", ("mix", "separate")),
         redact=_kinds(given, "redact"),
@@ -66,6 +75,15 @@ def _boolean(given: Mapping[str, str], name: str, *, default: bool) -> bool:
     if value not in TRUE + FALSE:
         raise _refusal(name, "must be true or false (1/0, on/off and yes/no are understood, too)")
     return value in TRUE
+
+
+def _speakers(given: Mapping[str, str], name: str) -> int | None:
+    text = given.get(name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_SPEAKERS):
+        raise _refusal(name, f"must be a whole number from 1 to {MOST_SPEAKERS}")
+    return int(text)
 
 
 def _language(given: Mapping[str, str], name: str) -> str | None:

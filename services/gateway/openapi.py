@@ -11,7 +11,7 @@ from litestar.openapi.spec.enums import OpenAPIFormat
 
 from services.gateway.access import OPEN
 from services.gateway.document import Document
-from services.gateway.forms import MOST_LABEL_CHARACTERS, MOST_LABELS, MOST_TEXT_CHARACTERS
+from services.gateway.forms import MOST_LABEL_CHARACTERS, MOST_LABELS, MOST_SPEAKERS, MOST_TEXT_CHARACTERS
 from services.gateway.problems import ProblemBody
 from shared.redaction import KINDS
 
@@ -39,6 +39,10 @@ def _text(description: str, *examples: str) -> Schema:
 def _flag(description: str, *, default: bool = False) -> Schema:
     words = Schema(type=OpenAPIType.STRING, pattern=BOOLEAN)
     return Schema(any_of=[Schema(type=OpenAPIType.BOOLEAN), words], description=description, default=default)
+
+
+def _count(description: str) -> Schema:
+    return Schema(type=OpenAPIType.INTEGER, description=description, minimum=1, maximum=MOST_SPEAKERS)
 
 
 def _labels(description: str, example: str) -> Schema:
@@ -86,6 +90,11 @@ _FORM = Schema(
         "initial_prompt": _hint("Text that comes before the recording, to set its style and spelling."),
         "hotwords": _hint("Words that the recogniser should expect."),
         "diarize": _flag("Tell speakers apart."),
+        "num_speakers": _count(
+            "How many people speak, if that is known; implies `diarize`, and counts more than bounds."
+        ),
+        "min_speakers": _count("How many people speak at least."),
+        "max_speakers": _count("How many people speak at most."),
         "word_timestamps": _flag("Give each word its time.", default=True),
         "channels": Schema(
             type=OpenAPIType.STRING,

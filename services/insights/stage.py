@@ -23,6 +23,7 @@ from shared.messages import (
     StageName,
     Step,
 )
+from shared.speakers import named
 from shared.stage import Emit, Stage, Work
 
 _MARKED_QUESTION = re.compile(r"[^.!?…。！？؟¿]*[?？؟]+")
@@ -87,7 +88,7 @@ async def run(work: Work, engine: Engine, emit: Emit) -> Document:
     document = await work.document()
     emit.step(Step.INSIGHTS)
 
-    segments = [segment for segment in work.written if segment.text.strip()]
+    segments = [segment for segment in named(work.written, document.turns) if segment.text.strip()]
     insights: Insights | None = None
     warnings: tuple[Notice, ...] = ()
     if segments:

@@ -8,6 +8,7 @@ import numpy as np
 
 from services.asr._clips import FRAME, Samples
 from services.asr._recogniser import Heard, Hints, Request
+from services.asr._voices import Diarizer
 from shared.messages import Word
 from tests.fakes.recordings import RATE, write_wave
 
@@ -20,6 +21,7 @@ class NoiseEngine:
     languages = frozenset({"en", "pt"})
     batch_size = 4
     longest_seconds = 3_600.0
+    diarizer: Diarizer | None = None
 
     def __init__(self, *scores: float, late: float = 0.0, most: int = 30, quiet: float = 0.0) -> None:
         """It guesses Portuguese with `scores`; what is not as loud as `quiet` is certainly English."""

@@ -18,10 +18,11 @@ _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 
 
 def say(folder: Path, text: str, language: str = "en-us") -> Sound:
-    """`text` as samples at 16 kHz. `folder` is for a file on the way."""
+    """`text` as samples at 16 kHz. `language` may name a variant of the voice, as `en-us+f4`. `folder` is for a file on
+    the way."""
     library, rate, heard, _ = _library()
     heard.clear()
-    library.espeak_SetVoiceByName(language.encode())
+    assert library.espeak_SetVoiceByName(language.encode()) == 0, f"there is no voice {language}"
     content = text.encode()
     library.espeak_Synth(content, len(content) + 1, 0, _CHARACTERS, 0, _UTF8, None, None)
     return decode(write_wave(folder / "voice.wav", np.concatenate(heard), rate=rate)).samples

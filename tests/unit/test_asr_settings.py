@@ -1,10 +1,14 @@
 """What the recogniser's settings come to, for processors and for graphics cards."""
 
+from pathlib import Path
+
 import pytest
 
+from services.asr._helpers import make_helpers
+from services.asr._pyannote import PyannoteVad
 from services.asr.engine import model_arguments
 from services.asr.settings import Settings
-from shared.errors import SettingsError
+from shared.errors import ModelMissing, SettingsError
 
 
 @pytest.mark.parametrize(
@@ -29,3 +33,29 @@ def test_align_models_that_cannot_be_read_are_refused(value: str) -> None:
     """The message names the variable and shows the form."""
     with pytest.raises(SettingsError, match=r"^ASR_ALIGN_MODELS: .*en=MODEL"):
         _ = Settings(asr_align_models=value).align_models
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_pyannote_computes_where_whisper_does(tmp_path: Path, device: str) -> None:
+    """The VAD and the diarizer are made for the device of the settings, with its threads; Silero is for processors."""
+    asked = {"asr_device": device, "asr_diarize_model": str(tmp_path), "worker_threads": 3}
+    helpers = make_helpers(Settings(asr_vad="pyannote", **asked))  # pyright: ignore[reportArgumentType]
+    assert helpers.diarizer
+    assert isinstance(helpers.vad, PyannoteVad)
+    assert {(model.device, model.threads) for model in (helpers.vad, helpers.diarizer)} == {(device, 3)}
+    assert make_helpers(Settings(asr_device=device)).vad.name == "silero"
+
+
+def test_what_runs_beside_whisper_is_told() -> None:
+    """Without a model for it, `diarize` and what belongs to it is nothing that the worker follows."""
+    about = make_helpers(Settings()).describe()
+    assert (about["vad"], about["diarization"], about["aligned"]) == ("silero", None, [])
+    assert about["follows"] == ["initial_prompt", "hotwords", "word_timestamps", "channels"]
+
+
+def test_models_beside_whisper_that_are_not_there_are_refused() -> None:
+    """Before anything is loaded, by the name of the setting."""
+    with pytest.raises(SettingsError, match=r"^ASR_VAD: .*silero, pyannote"):
+        make_helpers(Settings(asr_vad="webrtc"))
+    with pytest.raises(ModelMissing, match=r"^ASR_DIARIZE_MODEL: nothing "):
+        make_helpers(Settings(asr_diarize_model="nothing"))

@@ -114,3 +114,28 @@ def test_other_fields_come_once() -> None:
     with pytest.raises(Problem) as caught:
         fields_of(("language", "en"), ("language", "pt"))
     assert caught.value.code == "field_twice"
+
+
+def test_a_number_of_speakers_asks_for_them() -> None:
+    """Who knows how many people speak wants them told apart, unless they say that they do not. Of two bounds, the lower
+    is the least, whichever it is called."""
+    options = options_of({"num_speakers": "2"}, SETTINGS)
+    assert (options.diarize, options.num_speakers, options.min_speakers) == (True, 2, None)
+    options = options_of({"min_speakers": "5", "max_speakers": "2", "diarize": "false"}, SETTINGS)
+    assert (options.diarize, options.min_speakers, options.max_speakers) == (False, 2, 5)
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({"num_speakers": "0"}, "num_speakers"),
+        ({"max_speakers": "51"}, "max_speakers"),
+        ({"min_speakers": "two"}, "min_speakers"),
+    ],
+    ids=["none", "too many", "no number"],
+)
+def test_numbers_of_speakers_that_cannot_be(fields: dict[str, str], name: str) -> None:
+    """They are refused by the name of the field."""
+    with pytest.raises(Problem) as caught:
+        options_of(fields, SETTINGS)
+    assert (caught.value.status, caught.value.code, caught.value.field) == (400, "bad_field", name)

@@ -25,6 +25,7 @@ from shared.messages import (
     Segment,
     Step,
     TalkTime,
+    Turn,
     Word,
 )
 from tests.fakes.stage import Died, FakeEmit, FakeWork
@@ -169,6 +170,18 @@ def test_words_are_counted_as_the_recogniser_counts_them() -> None:
     """Where word times exist they decide, for languages without blanks."""
     words = tuple(Word(text=text, start=0, end=1) for text in ("今日", "は", "雨"))
     assert words_per_minute([spoken(0, 60, "今日は雨", words=words)]) == 3
+
+
+async def test_speakers_are_those_that_are_known_at_the_end() -> None:
+    """Talk time and what the engine reads go by the turns of the end record, whatever the segments were called before;
+    those are forwarded as they are."""
+    segments = [spoken(0, 2, "a b", "SPEAKER_03")]
+    document = Document(segments=1, turns=(Turn(start=0, end=2, speaker="SPEAKER_00"),))
+    document, insights, emit = await outcome(FakeWork(batches=[segments], document=document))
+    assert insights is not None
+    assert [share.speaker for share in insights.talk_time] == ["SPEAKER_00"]
+    assert emit.emitted == segments
+    assert len(document.turns) == 1
 
 
 def test_talk_time_is_told_by_speaker() -> None:

@@ -7,7 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from services.gateway.fleet import View
-from services.gateway.forms import FALSE, MOST_TEXT_CHARACTERS, TRUE, options_of
+from services.gateway.forms import FALSE, MOST_TEXT_CHARACTERS, SPEAKERS, TRUE, options_of
 from services.gateway.intake import Wish
 from services.gateway.openai_api.errors import named_as_here
 from services.gateway.openai_api.models import check_model
@@ -31,7 +31,8 @@ _REFUSED = {
     "known_speaker_references": "is not supported: speakers are not known by name here",
 }
 _TRANSCRIPTION = _BOTH | _LISTS | {f"{name}[]" for name in _LISTS} | {"known_speaker_references[]"}
-FIELDS = frozenset(_TRANSCRIPTION | _WITHOUT_EFFECT | _PARTS | {"stream", "diarize", "known_speaker_references"})
+_OWN = {"diarize", *SPEAKERS}
+FIELDS = frozenset(_TRANSCRIPTION | _WITHOUT_EFFECT | _PARTS | _OWN | {"stream", "known_speaker_references"})
 """Of a transcription, beside the file."""
 TRANSLATION_FIELDS = _BOTH
 """Of a translation."""
@@ -140,6 +141,7 @@ def _options(given: Mapping[str, str], order: Order, settings: Settings) -> Opti
         "hotwords": ", ".join(filter(None, (given.get("hotwords"), given.get("keywords")))),
         "diarize": "true" if order.answer is Answer.DIARIZED else given.get("diarize", ""),
         "channels": given.get("channels", ""),
+        **{name: given.get(name, "") for name in SPEAKERS},
     }
     try:
         options = options_of(own, settings)

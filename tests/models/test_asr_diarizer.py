@@ -1,0 +1,218 @@
+"""Speakers told apart by pyannote.audio: its real segmentation, and a print of voices that is fitted to those here."""
+
+import warnings
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from services.asr._diarizer import Pyannote
+from services.asr._speakers import Speakers
+from services.asr.engine import make_engine
+from shared.errors import ModelMissing, SettingsError
+from shared.messages import Options, Turn
+from shared.speakers import named
+from tests.fakes.recordings import RATE, Sound, write_wave
+from tests.fakes.stage import FakeWork
+from tests.fakes.tiny_voices import pipeline_of
+from tests.fakes.voice import say
+from tests.models.hearing import asr_settings, transcribe
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+BO, ANA, CY = "en-us+m3", "en-us+f4", "en-us+Andy"
+KNOWN = (
+    "The quick brown fox jumps over the lazy dog, and nobody knows why it did so that day. "
+    "She sells sea shells on the sea shore, but the shells she sells are not from there at all."
+)
+"""What the voices were heard saying when the model was made."""
+TALK = (
+    (BO, "Good morning everybody. Today we talk about the new bridge over the river."),
+    (ANA, "Thank you. I have seen the plans and I have two or three questions about them."),
+    (BO, "Please ask them, we have all the time in the world today."),
+    (ANA, "Who pays for it? And when will it be finished?"),
+)
+PAUSE = np.zeros(RATE // 2, np.float32)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pipeline."""
+    folder = tmp_path_factory.mktemp("diarization")
+    return pipeline_of(folder / "pipeline", [say(folder, KNOWN, voice) for voice in (BO, ANA, CY)])
+
+
+@pytest.fixture(scope="module")
+def diarizer(folder: Path) -> Pyannote:
+    """The pipeline, loaded."""
+    diarizer = Pyannote(folder, str(folder), device="cpu", threads=1, batch_size=8)
+    diarizer.load()
+    return diarizer
+
+
+def spoken(folder: Path, talk: Sequence[tuple[str, str]]) -> tuple[Sound, list[tuple[str, float, float]]]:
+    """The talk, half a second between two turns, and who speaks from when to when."""
+    parts: list[Sound] = []
+    times: list[tuple[str, float, float]] = []
+    for voice, text in talk:
+        begun = sum(map(len, parts)) / RATE
+        parts += [say(folder, text, voice), PAUSE]
+        times.append((voice, begun, begun + len(parts[-2]) / RATE))
+    return np.concatenate(parts), times
+
+
+async def heard(diarizer: Pyannote, samples: Sound, options: Options | None = None) -> tuple[Turn, ...]:
+    """Who speaks when, heard in pieces of three seconds."""
+    speakers = Speakers(FakeWork(options), diarizer)
+    for start in range(0, len(samples), 3 * RATE):
+        await speakers.hear(None, samples[start : start + 3 * RATE])
+    await speakers.hear(None, None)
+    return await speakers.turns()
+
+
+def who(turns: Sequence[Turn]) -> list[str]:
+    """The speakers, each once for what they say without another."""
+    names = [turn.speaker for turn in turns]
+    return [name for place, name in enumerate(names) if place == 0 or names[place - 1] != name]
+
+
+async def test_each_word_has_the_speaker_who_says_it(folder: Path, tmp_path: Path) -> None:
+    """Two voices in turn, through the whole engine: all sentences and words, while it is heard and at its end."""
+    engine = make_engine(asr_settings(asr_diarize_model=str(folder), asr_beam_size=1, worker_threads=1))
+    engine.load()
+    engine.warm_up()
+    about = engine.describe()
+    assert about["diarization"] == "pipeline"
+    assert {"diarize", "num_speakers", "min_speakers", "max_speakers"} < set(about["follows"])
+    samples, times = spoken(tmp_path, TALK)
+    path = write_wave(tmp_path / "talk.wav", samples * 32_767)
+    document, segments = await transcribe(engine, path, Options(diarize=True, language="en"))
+    assert not document.warnings
+    names = {BO: "SPEAKER_00", ANA: "SPEAKER_01"}
+    for spoken_now in (segments, named(segments, document.turns)):
+        said = [each for segment in spoken_now for each in (segment, *segment.words)]
+        assert len(said) > 40
+        for each in said:
+            middle = (each.start + each.end) / 2
+            voice = min(times, key=lambda turn: max(turn[1] - middle, middle - turn[2]))[0]
+            assert each.speaker == names[voice], each.text
+
+
+async def test_turns_are_as_exact_as_pyannote_itself(diarizer: Pyannote, tmp_path: Path) -> None:
+    """In pieces, its parts say what the pipeline says about the whole."""
+    samples, times = spoken(tmp_path, TALK)
+    turns = await heard(diarizer, samples)
+    assert who(turns) == ["SPEAKER_00", "SPEAKER_01", "SPEAKER_00", "SPEAKER_01"]
+    for _, start, end in times:
+        assert any(abs(turn.start - start) < 0.3 for turn in turns)
+        assert any(abs(turn.end - end) < 0.5 for turn in turns)
+    torch: Any = import_module("torch")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of voices that are silent, whose prints it makes as well
+        whole = diarizer.pipeline({"waveform": torch.from_numpy(samples[None]), "sample_rate": RATE, "uri": "talk"})
+    theirs = [*whole.exclusive_speaker_diarization.itertracks(yield_label=True)]
+    assert [turn.speaker for turn in turns] == [name for _, _, name in theirs]
+    assert [turn.start for turn in turns] == pytest.approx([turn.start for turn, _, _ in theirs], abs=0.05)
+    assert [turn.end for turn in turns] == pytest.approx([turn.end for turn, _, _ in theirs], abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (Options(), 3),
+        (Options(num_speakers=3), 3),
+        (Options(max_speakers=2), 2),
+        (Options(num_speakers=1), 1),
+    ],
+    ids=["nothing known", "three", "at most two", "one"],
+)
+async def test_a_known_number_of_speakers_is_kept_to(
+    diarizer: Pyannote, tmp_path: Path, options: Options, expected: int
+) -> None:
+    """Three people speak; with fewer than that, those who sound alike are one."""
+    samples, times = spoken(tmp_path, [(ANA, TALK[0][1]), (CY, TALK[1][1]), (BO, TALK[2][1])])
+    turns = await heard(diarizer, samples, options)
+    middles = [(start + end) / 2 for _, start, end in times]
+    found = [next(turn.speaker for turn in turns if turn.start < middle < turn.end) for middle in middles]
+    assert len({turn.speaker for turn in turns}) == len(set(found)) == expected
+    assert found[0] == "SPEAKER_00"
+
+
+async def test_a_voice_is_known_again_on_the_other_channel(diarizer: Pyannote, tmp_path: Path) -> None:
+    """Ana answers Bo, then takes his telephone."""
+    first, second, third = (
+        say(tmp_path, text, voice) for voice, text in ((BO, TALK[0][1]), (ANA, TALK[1][1]), TALK[3])
+    )
+    speakers = Speakers(FakeWork(), diarizer)
+    for number, parts in ((0, (first, np.zeros_like(second), third)), (1, (np.zeros_like(first), second, third * 0))):
+        await speakers.hear(number, np.concatenate(parts))
+        await speakers.hear(number, None)
+    turns = await speakers.turns()
+    assert who([turn for turn in turns if turn.channel == 0]) == ["SPEAKER_00", "SPEAKER_01"]
+    assert who([turn for turn in turns if turn.channel == 1]) == ["SPEAKER_01"]
+
+
+@pytest.mark.parametrize("seconds", [0.5, 12.0])
+async def test_nobody_speaks_in_silence(diarizer: Pyannote, seconds: float) -> None:
+    """However short the recording is; and asking for a number of speakers does not make any."""
+    assert await heard(diarizer, np.zeros(int(seconds * RATE), np.float32), Options(num_speakers=2)) == ()
+
+
+async def test_one_word_has_one_speaker(diarizer: Pyannote, tmp_path: Path) -> None:
+    """Too little to compare is still said by somebody."""
+    turns = await heard(diarizer, np.concatenate([PAUSE, say(tmp_path, "Hello!", BO), PAUSE]))
+    assert {turn.speaker for turn in turns} == {"SPEAKER_00"}
+    assert max(turn.end for turn in turns) <= 2 * len(PAUSE) / RATE + 1
+
+
+def changed(folder: Path, copy: Path, old: str, new: str) -> Pyannote:
+    """The pipeline with other words in its configuration."""
+    copy.mkdir()
+    for part in ("segmentation", "embedding"):
+        (copy / part).symlink_to(folder / part)
+    text = (folder / "config.yaml").read_text()
+    assert old in text
+    (copy / "config.yaml").write_text(text.replace(old, new))
+    return Pyannote(copy, str(copy), device="cpu", threads=1, batch_size=8)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("$model/embedding", "pyannote/wespeaker-voxceleb", "voxmesh models pull pyannote/wespeaker-voxceleb"),
+        ("$model/embedding", "$model/elsewhere", "elsewhere is missing"),
+        ("embedding_exclude_overlap: true", "plda: $model/plda", "plda is missing"),
+    ],
+    ids=["a model of a hub", "a folder", "a part that is not used"],
+)
+def test_what_is_not_there_is_named(folder: Path, tmp_path: Path, old: str, new: str, said: str) -> None:
+    """In one line with the setting; nothing is ever looked for on a hub."""
+    with pytest.raises(ModelMissing, match=f"ASR_DIARIZE_MODEL.*{said}|{said}"):
+        changed(folder, tmp_path / "copy", old, new).load()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("AgglomerativeClustering", "KMeansClustering", "clustering is to be one of"),
+        ("AgglomerativeClustering", "VBxClustering", "needs a plda"),
+        ("pipeline:", "something:", "is not that of a pipeline"),
+        ("SpeakerDiarization", "VoiceActivityDetection", "cannot load"),
+    ],
+    ids=["needs a number", "needs more", "no pipeline", "another pipeline"],
+)
+def test_what_cannot_tell_speakers_apart_is_refused(
+    folder: Path, tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    """With the reason."""
+    with pytest.raises(SettingsError, match=f"^ASR_DIARIZE_MODEL: .*{said}"):
+        changed(folder, tmp_path / "copy", old, new).load()
+
+
+def test_a_folder_without_a_pipeline_is_refused(tmp_path: Path) -> None:
+    """It says which file it looks for."""
+    with pytest.raises(ModelMissing, match=r"^ASR_DIARIZE_MODEL: .*config\.yaml"):
+        Pyannote(tmp_path, str(tmp_path), device="cpu", threads=1, batch_size=8).load()
