@@ -28,6 +28,15 @@ _BAD_URL = (
 _BAD_SENTINELS = "REDIS_SENTINELS: it must look like host:26379,other:26379"
 
 
+class _TLSConnection(SSLConnection):
+    """Reads the certificates anew whenever it connects: they may have been replaced since, for they are short-lived.
+    The library would keep those with which the connection was made."""
+
+    def _connection_arguments(self) -> Mapping[str, Any]:
+        self.ssl_context.context = None
+        return cast("Any", super())._connection_arguments()  # noqa: SLF001 - what the library calls at each attempt
+
+
 class _MasterConnection(SentinelManagedConnection):
     """Asks once where the master is; who has lost the connection tries again, and asks again. The library repeats both
     within each other, sixteen attempts at a master that is dead."""
@@ -36,7 +45,7 @@ class _MasterConnection(SentinelManagedConnection):
         await cast("Any", self)._connect_retry()  # noqa: SLF001 - what the library's own `connect` repeats
 
 
-class _MasterTLSConnection(_MasterConnection, SentinelManagedSSLConnection):
+class _MasterTLSConnection(_MasterConnection, SentinelManagedSSLConnection, _TLSConnection):
     """The same over TLS."""
 
 
@@ -56,7 +65,7 @@ def make_pool(settings: BaseSettings, options: Mapping[str, Any]) -> ConnectionP
         pool = _sentinel_pool(settings, options)
     elif settings.redis_host:
         host = {"host": settings.redis_host, "port": settings.redis_port, "db": 0}
-        kind = SSLConnection if settings.redis_tls else Connection
+        kind = _TLSConnection if settings.redis_tls else Connection
         pool = ConnectionPool(kind, **host, **_identity(settings), **_tls(settings, settings.redis_tls), **options)
     else:
         pool = _url_pool(settings, options)
@@ -74,6 +83,8 @@ def _url_pool(settings: BaseSettings, options: Mapping[str, Any]) -> ConnectionP
         if parts.scheme == "rediss" and "ssl_cert_reqs" not in query:
             options = {**_tls(settings, True), **options}
         pool = ConnectionPool.from_url(url, **options)  # pyright: ignore[reportUnknownMemberType] - its options are untyped
+        if pool.connection_class is SSLConnection:
+            pool.connection_class = _TLSConnection
         pool.make_connection()  # says what it does not know of the URL's own options
     except (RedisError, TypeError, ValueError):
         raise SettingsError(_BAD_URL) from None
@@ -92,9 +103,13 @@ def _sentinel_pool(settings: BaseSettings, options: Mapping[str, Any]) -> Connec
     sentinels = [_place(place.strip()) for place in settings.redis_sentinels.split(",") if place.strip()]
     if not sentinels:
         raise SettingsError(_BAD_SENTINELS)
+    manager = Sentinel(sentinels, sentinel_kwargs=to_sentinel)
+    if settings.redis_sentinel_tls:
+        for sentinel in cast("Any", manager).sentinels:
+            sentinel.connection_pool.connection_class = _TLSConnection
     return _MasterPool(
         settings.redis_sentinel_master,
-        Sentinel(sentinels, sentinel_kwargs=to_sentinel),
+        manager,
         connection_class=_MasterTLSConnection if settings.redis_tls else _MasterConnection,
         db=0,
         **_identity(settings),
@@ -121,5 +136,9 @@ def _tls(settings: BaseSettings, wanted: bool) -> dict[str, Any]:
     """A certificate must be for the name that was asked for; the library by itself takes anybody's."""
     if not wanted:
         return {}
-    authority = settings.redis_tls_ca_file
-    return {"ssl_check_hostname": True, **({"ssl_ca_certs": str(authority)} if authority else {})}
+    files = {
+        "ssl_ca_certs": settings.redis_tls_ca_file,
+        "ssl_certfile": settings.redis_tls_cert_file,
+        "ssl_keyfile": settings.redis_tls_key_file,
+    }
+    return {"ssl_check_hostname": True, **{option: str(path) for option, path in files.items() if path}}

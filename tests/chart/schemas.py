@@ -57,7 +57,7 @@ _TRIGGER: Schema = {
     ]
 }
 _SECRET: Schema = _closed(
-    {"parameter": {"enum": ["password", "sentinelPassword", "ca"]}, "name": TEXT, "key": TEXT},
+    {"parameter": {"enum": ["password", "sentinelPassword", "ca", "cert", "key"]}, "name": TEXT, "key": TEXT},
 )
 _BEHAVIOUR: Schema = {"$ref": "#/$defs/io.k8s.api.autoscaling.v2.HorizontalPodAutoscalerBehavior"}
 

@@ -16,9 +16,8 @@ from shared.messages import StageName
 from shared.settings import BaseSettings
 from tests.chart.alarms import ALARMS, QUIET
 from tests.chart.helm import CHART, Manifest, manifests, notes
-from tests.chart.promtool import promtool
 from tests.conftest import free_port, wait_until
-from tests.fetching import Unavailable, leave_out
+from tests.fetching import Unavailable, debian, leave_out
 from tests.mesh import gateway_process, worker_process
 
 RUNBOOKS = CHART.parents[2] / "docs/runbooks"
@@ -179,7 +178,7 @@ def test_the_dashboard_can_be_read() -> None:
 def prometheus() -> Path:
     """promtool."""
     try:
-        return promtool()
+        return debian.promtool().path
     except Unavailable as error:
         leave_out(error)
 

@@ -5,8 +5,8 @@ The engines of nlp and insights take half a minute of processor to load, so fake
 """
 
 import os
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import httpx
@@ -20,7 +20,10 @@ from shared.settings import BaseSettings, load
 from tests.chart.helm import Manifest, manifests, of_kind
 from tests.chart.machine import Cluster, Process
 from tests.conftest import RedisServer, free_port, wait_until
+from tests.fakes.authority import Authority
 from tests.fakes.recordings import speech, wav_of
+from tests.fakes.secure_redis import SecureRedis
+from tests.fetching import Unavailable, leave_out
 from tests.mesh import log_of, records_of
 
 pytestmark = pytest.mark.timeout(240)  # loading models takes long where others compute beside us
@@ -34,25 +37,47 @@ SECRETS = {
     "voxmesh-links/link-secret": "of both gateways",
 }
 LOCAL = (
-    *("--set", "blobStore.type=volume", "--set", "blobStore.url=", "--set", "redis.tls.enabled=false"),
-    *("--set", "redis.tls.caSecret=", "--set", "stages.asr.device=cpu", "--set", "stages.asr.gpu.enabled=false"),
+    *(
+        "--set",
+        "blobStore.type=volume",
+        "--set",
+        "blobStore.url=",
+        "--set",
+        "redis.tls.clientSecret=voxmesh-redis-mesh",
+    ),
+    *("--set", "stages.asr.device=cpu", "--set", "stages.asr.gpu.enabled=false"),
 )
-"""Production without what this machine lacks: the bucket, certificates, the card."""
+"""Production without what this machine lacks: the bucket and the card. Redis asks for a certificate, too."""
 BRIEF = ("--set", "stageDefaults.drainSeconds=1")
 SEGMENTS = 12
 STAGES = tuple(StageName)
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[RedisServer]:
-    """A Redis that asks for a password, of a user who may do what docs/redis.md says."""
+@contextmanager
+def _redis(values: str, folder: Path) -> Generator[tuple[RedisServer, Mapping[str, str]]]:
+    """A Redis for these values, with a user who may do what docs/redis.md says, and what is in the Secrets. That of
+    production takes TLS alone, and asks for a certificate."""
     rights = "~vm:* ~arq:* resetchannels &vm:* &audio_stream:* -@all +@read +@write +@pubsub +@scripting"
     rights += " +@transaction +@connection +info +time"
-    user = ("--user", "mesh", "on", f">{PASSWORD}", *rights.split())
-    server = RedisServer(tmp_path, port=free_port(), options=user)
+    options = ("--user", "mesh", "on", f">{PASSWORD}", *rights.split())
+    server, secrets = RedisServer(folder, port=free_port(), options=options), SECRETS
+    if values == "production":
+        try:
+            authority = Authority(folder / "authority")
+            theirs, ours = authority.sign("redis", "IP:127.0.0.1"), authority.sign("mesh")
+            server = SecureRedis(folder, port=server.port, authority=authority, certificate=theirs, options=options)
+        except Unavailable as error:
+            leave_out(error)
+        secrets = SECRETS | {
+            "voxmesh-redis-ca/ca.crt": authority.certificate.read_text(),
+            "voxmesh-redis-mesh/tls.crt": ours.certificate.read_text(),
+            "voxmesh-redis-mesh/tls.key": ours.key.read_text(),
+        }
     server.start()
-    yield server
-    server.stop()
+    try:
+        yield server, secrets
+    finally:
+        server.stop()
 
 
 def _deployments(values: str) -> dict[str, Manifest]:
@@ -86,19 +111,27 @@ async def _state(gateway: Process, task_id: str) -> str:
         return str((await http.get(gateway.url(f"/audio/tasks/{task_id}"))).json()["state"])
 
 
-@pytest.mark.parametrize("values", ["staging", "production"])
-async def test_k03_stopped_in_the_middle_of_a_job(values: str, tmp_path: Path, server: RedisServer) -> None:
+@pytest.fixture
+def cluster(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cluster]:
+    """What the containers of a set of values find around them, with fakes for engines that take their time."""
+    with _redis(request.param, tmp_path) as (server, secrets):
+        yield Cluster(
+            folder=tmp_path,
+            redis_port=server.port,
+            models=tmp_path,
+            secrets=secrets,
+            fakes=STAGES,
+            variables={"FAKE_SECONDS": "0.25", "FAKE_SEGMENTS": str(SEGMENTS)},
+        )
+
+
+@pytest.mark.parametrize(
+    ("values", "cluster"), [(values, values) for values in ("default", "staging", "production")], indirect=["cluster"]
+)
+async def test_k03_stopped_in_the_middle_of_a_job(values: str, cluster: Cluster) -> None:
     """Probes succeed as the manifests ask them; SIGTERM in the middle of a job ends each worker well within its grace
     period, and the successor goes on with the job: it ends once, with each record once."""
     deployments = _deployments(values)
-    cluster = Cluster(
-        folder=tmp_path,
-        redis_port=server.port,
-        models=tmp_path,
-        secrets=SECRETS,
-        fakes=STAGES,
-        variables={"FAKE_SECONDS": "0.25", "FAKE_SEGMENTS": str(SEGMENTS)},
-    )
     async with _running(deployments, cluster) as processes:
         pool = open_pool(load(BaseSettings, processes["asr"].environ), name="test")
         redis = client(pool)

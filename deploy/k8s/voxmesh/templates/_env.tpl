@@ -36,12 +36,21 @@
 - {name: REDIS_TLS, value: "true"}
 {{ end -}}
 {{ if include "voxmesh.redisCA" . -}}
-- {name: REDIS_TLS_CA_FILE, value: {{ printf "/etc/voxmesh/redis/%s" $redis.tls.caKey | quote }}}
+- {name: REDIS_TLS_CA_FILE, value: /etc/voxmesh/redis/ca.crt}
+{{ end -}}
+{{ if include "voxmesh.redisClient" . -}}
+- {name: REDIS_TLS_CERT_FILE, value: /etc/voxmesh/redis/tls.crt}
+- {name: REDIS_TLS_KEY_FILE, value: /etc/voxmesh/redis/tls.key}
 {{ end -}}
 {{- end -}}
 
+{{/* The Secrets with certificates for Redis, where they are needed: who signs the server's, and our own. */}}
 {{- define "voxmesh.redisCA" -}}
 {{- if and (ne .Values.redis.mode "bundled") (or .Values.redis.tls.enabled .Values.redis.sentinel.tls) }}{{ .Values.redis.tls.caSecret }}{{ end -}}
+{{- end -}}
+
+{{- define "voxmesh.redisClient" -}}
+{{- if and (ne .Values.redis.mode "bundled") (or .Values.redis.tls.enabled .Values.redis.sentinel.tls) }}{{ .Values.redis.tls.clientSecret }}{{ end -}}
 {{- end -}}
 
 {{/* Takes (list $ reads): where recordings are. A stage that reads none has no way to them. */}}

@@ -117,16 +117,26 @@ livenessProbe:
   failureThreshold: {{ int $probes.livenessFailures }}
 {{- end -}}
 
-{{- define "voxmesh.redisCAVolume" -}}
-{{ with include "voxmesh.redisCA" . }}
-- name: redis-ca
-  secret: {secretName: {{ . }}, items: [{key: {{ $.Values.redis.tls.caKey }}, path: {{ $.Values.redis.tls.caKey }}}]}
+{{- define "voxmesh.redisFilesVolume" -}}
+{{ if or (include "voxmesh.redisCA" .) (include "voxmesh.redisClient" .) }}
+- name: redis-files
+  projected:
+    defaultMode: 0440
+    sources:
+      {{- with include "voxmesh.redisCA" . }}
+      - secret: {name: {{ . }}, items: [{key: {{ $.Values.redis.tls.caKey }}, path: ca.crt}]}
+      {{- end }}
+      {{- with include "voxmesh.redisClient" . }}
+      - secret:
+          name: {{ . }}
+          items: [{key: {{ $.Values.redis.tls.certKey }}, path: tls.crt}, {key: {{ $.Values.redis.tls.keyKey }}, path: tls.key}]
+      {{- end }}
 {{- end }}
 {{- end -}}
 
-{{- define "voxmesh.redisCAMount" -}}
-{{ if include "voxmesh.redisCA" . }}
-- {name: redis-ca, mountPath: /etc/voxmesh/redis, readOnly: true}
+{{- define "voxmesh.redisFilesMount" -}}
+{{ if or (include "voxmesh.redisCA" .) (include "voxmesh.redisClient" .) }}
+- {name: redis-files, mountPath: /etc/voxmesh/redis, readOnly: true}
 {{- end }}
 {{- end -}}
 

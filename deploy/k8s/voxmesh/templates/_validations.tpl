@@ -8,6 +8,9 @@
 {{- if and .username (ne .mode "bundled") (not .existingSecret) -}}
 {{- include "voxmesh.refuse" (list "redis.existingSecret" "a username needs the Secret with its password") -}}
 {{- end -}}
+{{- if and (or .tls.caSecret .tls.clientSecret) (not .tls.enabled) (not .sentinel.tls) -}}
+{{- include "voxmesh.refuse" (list "redis.tls.enabled" "there are certificates: say true, or leave them out") -}}
+{{- end -}}
 {{- if and (eq .mode "bundled") (or .tls.enabled .host .username) -}}
 {{- include "voxmesh.refuse" (list "redis.mode" "the bundled Redis has no TLS, no user and no host of yours: say external") -}}
 {{- end -}}

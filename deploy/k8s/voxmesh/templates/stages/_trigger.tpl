@@ -45,6 +45,10 @@
 {{ with include "voxmesh.redisCA" . -}}
 - {parameter: ca, name: {{ . }}, key: {{ $redis.tls.caKey }}}
 {{ end -}}
+{{ with include "voxmesh.redisClient" . -}}
+- {parameter: cert, name: {{ . }}, key: {{ $redis.tls.certKey }}}
+- {parameter: key, name: {{ . }}, key: {{ $redis.tls.keyKey }}}
+{{ end -}}
 {{ end -}}
 {{- end -}}
 

@@ -21,7 +21,7 @@
 {{ if $stage.gpu.enabled -}}
 - {name: shm, mountPath: /dev/shm}
 {{ end -}}
-{{ include "voxmesh.redisCAMount" $root }}
+{{ include "voxmesh.redisFilesMount" $root }}
 {{- end -}}
 
 {{- define "voxmesh.stageVolumes" -}}
@@ -44,7 +44,7 @@
 - name: shm
   emptyDir: {medium: Memory, sizeLimit: 1Gi}
 {{ end -}}
-{{ include "voxmesh.redisCAVolume" $root }}
+{{ include "voxmesh.redisFilesVolume" $root }}
 {{- end -}}
 
 {{/* Takes a stage: its resources, with its graphics cards. */}}
