@@ -27,6 +27,7 @@ from shared.messages import Document, Failure, Options, Record, Segment, StageNa
 from shared.redis import AWAY, client, open_pool, persist
 from shared.scripts import Limits, Scripts
 from shared.settings import BaseSettings
+from shared.speakers import named
 from shared.submission import Submission
 from shared.wake import Wakeups, until_set
 
@@ -157,14 +158,15 @@ class Mesh:
                     case Segment():
                         segments.append(record)
                     case Document():
-                        return Outcome(segments, record)
+                        return Outcome(named(segments, record.turns), record)
         raise AssertionError("a stream ends with its document, or raises")
 
     @asynccontextmanager
     async def stream(
         self, stage: StageName | str, source: Source, *, deadline: float = 60.0, **asked: Unpack[Asked]
     ) -> AsyncGenerator[AsyncGenerator[Record]]:
-        """The same as it comes: each segment once and in order, then the document. Whoever leaves the block before has
+        """The same as it comes: each segment once and in order, then the document. Speakers are guesses until then,
+        and `shared.speakers.named` takes those of the document. Whoever leaves the block before has
         the work ended. Iterating raises what `call` raises."""
         submission = _submission(StageName(stage), source, asked, self._settings, self._channel)
         call = _Call(submission, deadline=deadline)

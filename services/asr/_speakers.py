@@ -56,15 +56,15 @@ class Speakers:
                 track.voices.append(voices)
                 track.persons.append(self._acquaintances.recognise(voices))
 
-    def guessed(self, segments: Sequence[Segment]) -> Sequence[Segment]:
+    async def guessed(self, segments: Sequence[Segment]) -> Sequence[Segment]:
         """`segments` with the names of those who most likely speak."""
-        start = min((segment.start for segment in segments), default=0.0)
-        end = max((segment.end for segment in segments), default=0.0)
-        turns = [
-            Turn(start=spell.start, end=spell.end, speaker=speaker_name(spell.person), channel=number)
-            for number, track in self._tracks.items()
-            for spell in track.spells(np.array(track.persons), start, end)
-        ]
+        if not (self._tracks and segments):
+            return segments
+        start, end = min(segment.start for segment in segments), max(segment.end for segment in segments)
+        turns: list[Turn] = []
+        for number, track in self._tracks.items():
+            spells = await self._work.compute(track.spells, np.array(track.persons), start, end)
+            turns += [_turn(spell, speaker_name(spell.person), number) for spell in spells]
         return named(segments, turns)
 
     async def turns(self) -> tuple[Turn, ...]:
@@ -83,10 +83,11 @@ class Speakers:
         names: dict[int, str] = {}
         for spell, _ in sorted(spells, key=lambda each: each[0].start):
             names.setdefault(spell.person, speaker_name(len(names)))
-        return tuple(
-            Turn(start=round(spell.start, 2), end=round(spell.end, 2), speaker=names[spell.person], channel=number)
-            for spell, number in spells
-        )
+        return tuple(_turn(spell, names[spell.person], number) for spell, number in spells)
+
+
+def _turn(spell: Spell, speaker: str, number: int | None) -> Turn:
+    return Turn(start=round(spell.start, 2), end=round(spell.end, 2), speaker=speaker, channel=number)
 
 
 class _Track:

@@ -94,7 +94,9 @@ class _Transcription:
             due.append(msgspec.structs.replace(segment, index=len(self._work.written) + len(due) + 1))
         if due:
             reached = min(channel.floor for channel in self._channels)
-            await self._emit.segments(self.speakers.guessed(due), done=self._share(min(reached, self._windows.seconds)))
+            await self._emit.segments(
+                await self.speakers.guessed(due), done=self._share(min(reached, self._windows.seconds))
+            )
 
     def _head(self) -> Channel | None:
         """The channel whose next segment is the next of all; None when that cannot be told yet."""

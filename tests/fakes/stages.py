@@ -20,6 +20,7 @@ from shared.messages import (
     TranscriptPart,
     Translation,
     TranslationPart,
+    Turn,
 )
 from shared.stage import Emit, PartialText, Stage, Work
 
@@ -55,10 +56,13 @@ class FakeEngine:
 
 
 async def speak(work: Work, engine: FakeEngine, emit: Emit) -> Document:
-    """Says `engine.segments` sentences, one a second."""
+    """Says `engine.segments` sentences, one a second. Where speakers are asked for, they turn out to be two."""
+    diarize = work.options.diarize
     for number in range(len(work.written) + 1, engine.segments + 1):
         await work.compute(engine.do, number)
         segment = Segment(index=number, start=number - 1, end=number, text=f"Sentence {number}.", language="en")
+        if diarize:
+            segment = msgspec.structs.replace(segment, speaker="SPEAKER_00")
         await emit.segments([segment], done=number / engine.segments)
     text = " ".join(segment.text for segment in work.written)
     duration = float(engine.segments)
@@ -66,7 +70,17 @@ async def speak(work: Work, engine: FakeEngine, emit: Emit) -> Document:
         Step.TRANSCRIPTION_COMPLETE,
         Transcript(transcript=text, language="en", duration=duration, segments=tuple(work.written)),
     )
-    return Document(segments=len(work.written), duration=duration, language="en", coverage=1.0)
+    turns = [
+        Turn(start=segment.start, end=segment.end, speaker=f"SPEAKER_0{place % 2}")
+        for place, segment in enumerate(work.written)
+    ]
+    return Document(
+        segments=len(work.written),
+        duration=duration,
+        language="en",
+        coverage=1.0,
+        turns=tuple(turns) if diarize else (),
+    )
 
 
 Change = Callable[[Segment], Segment]

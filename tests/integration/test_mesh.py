@@ -17,6 +17,7 @@ from shared.messages import Document, Segment, StageName, State
 from shared.redis import Redis
 from shared.scripts import Scripts
 from shared.settings import BaseSettings
+from shared.speakers import named
 from tests.fakes.calls import LATER, MANY, TEXTS, left, numbers, once, until_nothing_is_left, wait_for_keys
 from tests.fakes.form import wav
 from tests.fakes.stages import STAGES, FakeEngine
@@ -50,6 +51,19 @@ async def test_a_stage_answers_and_nothing_is_left(
         ["Frase 1.", "Frase 2.", "Frase 3."] if stage == "translate" else [None] * 3
     )
     assert (document.segments, document.duration, document.language) == (3, 4.0, "en")
+
+
+async def test_speakers_are_those_that_are_known_at_the_end(mesh: Mesh, settings: BaseSettings, tmp_path: Path) -> None:
+    """Whoever waits for the end of a call has no guesses; whoever takes sentences as they come has them until then."""
+    path = tmp_path / "sound.wav"
+    path.write_bytes(wav())
+    async with working(STAGES[StageName.ASR], FakeEngine(), settings):
+        segments, document = await mesh.call("asr", path, diarize=True, num_speakers=2)
+        async with mesh.stream("asr", path, diarize=True) as records:
+            guessed = [record async for record in records if isinstance(record, Segment)]
+    assert [segment.speaker for segment in segments] == ["SPEAKER_00", "SPEAKER_01", "SPEAKER_00"]
+    assert [segment.speaker for segment in named(guessed, document.turns)] == [each.speaker for each in segments]
+    assert {segment.speaker for segment in guessed} == {"SPEAKER_00"}
 
 
 async def test_a_recording_is_transcribed(mesh: Mesh, redis: Redis, settings: BaseSettings, tmp_path: Path) -> None:
