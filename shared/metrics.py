@@ -22,6 +22,11 @@ QUEUE_OLDEST_SECONDS = Gauge(
     "How long the job that nobody has in hand and that has waited longest has been due; 0 when none waits",
     ["stage"],
 )
+LEASES = Gauge(
+    "voxmesh_leases",
+    "Jobs of a stage that a worker has in hand and holds a lease for, as the gateway sees them",
+    ["stage"],
+)
 WORKERS = Gauge("voxmesh_workers", "Live workers of a stage, as the gateway sees them", ["stage"])
 CAPACITY = Gauge(
     "voxmesh_capacity_jobs", "Jobs that the live workers of a stage take at a time, all together", ["stage"]

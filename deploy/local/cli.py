@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from deploy.local import exits
+from deploy.local.status.arguments import describe as describe_status
 from deploy.local.transcribe.arguments import describe as describe_transcribe
 from shared.errors import MeshError, SettingsError
 from shared.messages import StageName
@@ -47,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     up.set_defaults(command=_up)
 
     describe_transcribe(commands.add_parser("transcribe", help="recordings to text, subtitles or JSON"))
+    describe_status(commands.add_parser("status", help="show queues, workers, leases and rates of a mesh"))
     _describe_demo(commands.add_parser("demo", help="send a recording through a mesh and print its stream"))
     _describe_services(commands.add_parser)
 
@@ -56,7 +58,11 @@ def _parser() -> argparse.ArgumentParser:
     models.add_argument("--dry-run", action="store_true", help="with gc: say what would go, and keep it")
     models.set_defaults(command=_models)
 
-    commands.add_parser("doctor", help="say what this machine lacks").set_defaults(command=_doctor)
+    doctor = commands.add_parser("doctor", help="say what is wrong here or with a mesh, and what to do")
+    doctor.add_argument(
+        "--url", default="", help="look at the gateway there, too (VOXMESH_URL, or the one that runs here)"
+    )
+    doctor.set_defaults(command=_doctor)
     return parser
 
 
@@ -167,11 +173,11 @@ def _webhook_secret(arguments: Arguments, environ: Mapping[str, str]) -> int:
     return print_secret(arguments.tenant, environ)
 
 
-def _doctor(_: Arguments, environ: Mapping[str, str]) -> int:
+def _doctor(arguments: Arguments, environ: Mapping[str, str]) -> int:
     from deploy.local.doctor import doctor
     from deploy.local.terminal import run
 
-    return run(doctor(environ), stopped=130)
+    return run(doctor(environ, url=arguments.url or environ.get("VOXMESH_URL", "")), stopped=exits.STOPPED)
 
 
 def _become(module: str, environ: Mapping[str, str]) -> int:

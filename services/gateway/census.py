@@ -15,7 +15,7 @@ from shared.redis import AWAY, Redis, answered
 ROUND_SECONDS = 5.0
 _PAGE = 100
 """Jobs that are looked at together in search of one that nobody holds. Those in hand stand at the head."""
-_GAUGES = (metrics.QUEUE_JOBS, metrics.QUEUE_OLDEST_SECONDS, metrics.WORKERS, metrics.CAPACITY)
+_GAUGES = (metrics.QUEUE_JOBS, metrics.QUEUE_OLDEST_SECONDS, metrics.LEASES, metrics.WORKERS, metrics.CAPACITY)
 
 
 class Census:
@@ -45,22 +45,28 @@ class Census:
             metrics.WORKERS.labels(stage).set(sum(kind.workers for kind in kinds))
             metrics.CAPACITY.labels(stage).set(sum(kind.concurrency for kind in kinds))
             metrics.QUEUE_JOBS.labels(stage).set(jobs)
-            metrics.QUEUE_OLDEST_SECONDS.labels(stage).set(await self._oldest_seconds(stage) if jobs else 0.0)
+            leases, oldest_seconds = await self._waiting(stage) if jobs else (0, 0.0)
+            metrics.LEASES.labels(stage).set(leases)
+            metrics.QUEUE_OLDEST_SECONDS.labels(stage).set(oldest_seconds)
 
-    async def _oldest_seconds(self, stage: StageName) -> float:
-        """By the clock of Redis, which has set the due times."""
+    async def _waiting(self, stage: StageName) -> tuple[int, float]:
+        """How many jobs are in hand, and for how long the oldest of the others has been due: by the clock of Redis,
+        which has set the due times. Behind a page of which nothing is in hand, nothing is."""
         seconds, _ = await answered(self._redis.time())
         now = seconds * 1000
-        start = 0
+        in_hand, start, oldest_seconds = 0, 0, 0.0
         queue = keys.queue(stage)
         while page := await answered(self._redis.zrangebyscore(queue, "-inf", now, start=start, num=_PAGE)):
             leases = await answered(self._redis.mget([keys.LEASE_PREFIX + job_id.decode() for job_id in page]))
             for job_id, lease in zip(page, leases, strict=True):
-                due = None if lease else await answered(self._redis.zscore(queue, job_id))
+                due = None if lease or oldest_seconds else await answered(self._redis.zscore(queue, job_id))
                 if due is not None:  # one without a lease may just have left
-                    return (now - due) / 1000
+                    oldest_seconds = (now - due) / 1000
+            in_hand += sum(lease is not None for lease in leases)
+            if oldest_seconds and not any(leases):
+                break
             start += len(page)
-        return 0.0
+        return in_hand, oldest_seconds
 
 
 def _forget() -> None:

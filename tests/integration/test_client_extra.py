@@ -1,5 +1,6 @@
 """`voxmesh[client]`, installed with what it asks for and nothing else."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ OF_SERVERS = {"arq", "redis", "litestar", "prometheus-client", "structlog", "obs
 PROGRAM = """
 import sys
 from shared.client import MeshClient, SyncMeshClient
+import re
 from pathlib import Path
 with SyncMeshClient(sys.argv[1]) as client:
     print(client.transcribe(Path(sys.argv[2]), language="en").transcript)
@@ -49,3 +51,20 @@ def test_what_is_not_there_is_really_not_there(client: Installed) -> None:
     done = client.python("server")
     assert done.returncode == 1
     assert "ModuleNotFoundError: No module named" in done.stderr
+
+
+def test_the_command_works_with_the_packages_of_its_extra_alone(
+    tmp_path_factory: pytest.TempPathFactory, mesh_url: str, recording: Path
+) -> None:
+    """On a machine that only asks a mesh elsewhere: `transcribe` and `status` do their work, and what needs more says
+    so in a line."""
+    cli = Installed(tmp_path_factory.mktemp("cli") / "installed", "cli")
+    assert not cli.packages & (OF_SERVERS - {"prometheus-client"})
+    environ = {"VOXMESH_URL": mesh_url}
+    done = cli.python("deploy.local.cli", "transcribe", str(recording), environ=environ)
+    assert (done.returncode, done.stdout) == (0, "Sentence 1.\nSentence 2.\nSentence 3.\n"), done.stderr
+    done = cli.python("deploy.local.cli", "status", environ=environ)
+    assert (done.returncode, done.stdout.split()[1]) == (0, "voxmesh"), done.stderr
+    done = cli.python("deploy.local.cli", "up")
+    assert done.returncode == 2
+    assert re.fullmatch(r"voxmesh: \w+ is not installed; this command needs voxmesh\[local\]\n", done.stderr)

@@ -73,7 +73,7 @@ async def test_a_worker_that_fell_silent_is_counted(redis: Redis, settings: Base
 
 async def test_the_census_tells_waiting_from_working(redis: Redis) -> None:
     """The oldest job is the one that nobody holds, however many in hand stand before it; one that is deferred does not
-    wait. Workers and what they take are counted by stage."""
+    wait. Leases, workers and what they take are counted by stage."""
     seconds, _ = await redis.time()
     held = {f"held-{number}:asr": (seconds - 500) * 1000 for number in range(130)}
     waiting = {"waiting:asr": (seconds - 60) * 1000, "younger:asr": (seconds - 5) * 1000}
@@ -88,6 +88,7 @@ async def test_the_census_tells_waiting_from_working(redis: Redis) -> None:
     assert value("queue_oldest_seconds", stage="asr") == pytest.approx(60, abs=3)
     assert (value("workers", stage="asr"), value("capacity_jobs", stage="asr")) == (2, 8)
     assert (value("queue_jobs", stage="nlp"), value("queue_oldest_seconds", stage="nlp")) == (1, 0)
+    assert (value("leases", stage="asr"), value("leases", stage="nlp")) == (130, 1)
     assert value("workers", stage="nlp") == 0
 
 
