@@ -29,7 +29,10 @@ local function take_room(room, now, task_id, ttl_ms)
   if room.audio_seconds > 0 and room.seconds > 0 then
     local day = math.floor(now / 86400000)
     local heard = string.format(room.heard, day)
-    redis.call('INCRBYFLOAT', heard, room.seconds)
+    -- Not INCRBYFLOAT: it lengthens its own arguments, upon which Redis 6.2 with the allocator of libc, the embedded one, lets
+    -- a later call of a script write behind the end of them (redis/redis#11652).
+    local sum = tonumber(redis.call('GET', heard) or '0') + room.seconds
+    redis.call('SET', heard, string.format('%.17g', sum))
     redis.call('PEXPIREAT', heard, (day + 2) * 86400000)
   end
 end

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -13,11 +13,12 @@ import pytest
 from services.gateway.settings import Settings
 from shared import codec, events, keys, queue
 from shared.messages import Failure, Options, StageName, State
-from shared.redis import Redis
+from shared.redis import Redis, open_pool
+from shared.redis import client as client_of_redis
 from shared.scripts import Limits, Scripts
 from shared.settings import BaseSettings
 from shared.submission import NoRoom, Room, Submission
-from tests.conftest import wait_until
+from tests.conftest import RedisServer, wait_until
 from tests.fakes.form import form, part, wav
 from tests.fakes.gateway import client_of, served, serving
 from tests.fakes.stages import STAGES, FakeEngine
@@ -143,6 +144,20 @@ async def test_the_audio_of_a_day_is_exact_under_parallel_posts(guarded: Setting
     assert abs(int(refused.headers["retry-after"]) - (86_400 - time.time() % 86_400)) < 5
     day = str(int(time.time() // 86_400))
     assert float(await redis.get(keys.heard("web", day)) or 0) == 5.0
+
+
+async def test_counting_audio_does_redis_no_harm(guarded: Settings, durable_server: RedisServer) -> None:
+    """Redis lives through submissions of those for whom audio is counted, beside scripts whose commands have many
+    arguments, as those of workers do: no command of ours has a later one write behind the end of its arguments."""
+    limited = msgspec.structs.replace(
+        guarded, redis_url=durable_server.url, audio_seconds_per_day=1e6, tasks_at_a_time=0
+    )
+    pool = open_pool(limited, name="test")
+    many = client_of_redis(pool).register_script(b"return redis.call('HSET', KEYS[1], 1, 1, 2, 2, 3, 3, 4, 4)")
+    async with aclosing(pool), served(limited) as gateway:
+        for number in range(10):
+            await many(keys=["many"])
+            assert (await posted(gateway, WEB, once=f"number-{number}")).status_code == 202
 
 
 async def test_the_length_that_counts_is_the_real_one(guarded: Settings) -> None:
