@@ -64,11 +64,11 @@ async def conducted(stage_settings: BaseSettings) -> AsyncIterator[Conductor]:
         yield conductor
 
 
-@pytest.fixture
-def conductor(conducted: Conductor) -> Conductor:
+@pytest_asyncio.fixture(loop_scope="module")
+async def conductor(conducted: Conductor) -> AsyncIterator[Conductor]:
     """The same for one test: nothing is heard before it says so."""
-    conducted.begin()
-    return conducted
+    yield conducted
+    await conducted.finish()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -37,7 +37,7 @@ async def test_a_recording_is_shown_while_at_work(web_page: Page, conductor: Con
     for title, text in {
         "Summary": "The shipment to Tokyo is late.",
         "Topics": "85 %",
-        "To do": "SPEAKER_01 · Thu, Dec 3",
+        "To do": "Speaker 2 · Thu, Dec 3",
         "Questions": "Who can call",
         "Key phrases": "210 words per minute",
         "Names, places, dates": "Laura Johnson",
@@ -67,7 +67,7 @@ async def test_speakers_and_sentiment_are_drawn_and_told(web_page: Page, conduct
     """Each drawing has as many bars as there are sentences, and says in words what it shows."""
     conductor.go_on()
     await hand_in(web_page, recording)
-    voices = web_page.get_by_role("img", name="Who speaks when: SPEAKER_00 4 s (50 %), SPEAKER_01 4 s (50 %)")
+    voices = web_page.get_by_role("img", name="Who speaks when: Speaker 1 4 s (50 %), Speaker 2 4 s (50 %)")
     await expect(voices.locator("rect")).to_have_count(4)
     moods = web_page.get_by_role(
         "img", name="Positive as a whole (+0.05). Most positive at 0:00. Most negative at 0:02."

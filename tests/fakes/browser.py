@@ -6,9 +6,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 ARGUMENTS = ("--no-sandbox", "--autoplay-policy=no-user-gesture-required")
+
+
+expect.set_options(timeout=20_000)  # where other tests run beside, five seconds may be short
 
 
 def binary() -> str:

@@ -5,9 +5,8 @@ summary, insights, and text that would be markup if anybody took it for that.
 """
 
 import threading
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 import msgspec
 
@@ -35,6 +34,7 @@ from shared.messages import (
 )
 from shared.settings import BaseSettings
 from shared.stage import Emit, Stage, Work
+from tests.conftest import wait_until
 from tests.fakes.results import spoken
 from tests.fakes.stages import STAGES, FakeEngine
 from tests.mesh import working
@@ -56,25 +56,36 @@ SECONDS = 2.0
 """Each sentence takes so long."""
 
 
-class Conductor:
-    """Says when the next sentences are heard. `engine` is for the stage asr; the other stages wait for nothing."""
+class Conductor(FakeEngine):
+    """The engine of the stage asr: it hears the next sentence when it is told to. The other stages wait for nothing."""
 
     def __init__(self) -> None:
+        super().__init__(segments=len(SENTENCES), about={"languages": ["en", "pt"], "follows": ["diarize", "channels"]})
         self._turns = threading.Semaphore(0)
-        about: dict[str, Any] = {"languages": ["en", "pt"], "follows": ["diarize", "channels"]}
-        self.engine = FakeEngine(self._wait, segments=len(SENTENCES), about=about)
+        self._tasks = 0
 
     def go_on(self, sentences: int = len(SENTENCES)) -> None:
         """Let so many sentences be heard."""
         self._turns.release(sentences)
 
-    def begin(self) -> None:
-        """From here on nothing is heard before it is said so. What others were waiting for is let go."""
-        before, self._turns = self._turns, threading.Semaphore(0)
-        before.release(1000)
+    async def finish(self) -> None:
+        """Returns when all tasks are heard to their end, and nothing more is before it is said so."""
+        self.go_on(1000)
+        await wait_until(lambda: self._tasks == 0, description="the meeting is over")
+        self._turns = threading.Semaphore(0)
 
-    def _wait(self, _: int) -> None:
+    def hear(self) -> None:
+        """Returns when the next sentence may be heard."""
         self._turns.acquire(timeout=30)
+
+    @contextmanager
+    def at_work(self) -> Generator[None]:
+        """A task is being heard for the time of the block."""
+        self._tasks += 1
+        try:
+            yield
+        finally:
+            self._tasks -= 1
 
 
 def _heard(number: int) -> Segment:
@@ -83,10 +94,11 @@ def _heard(number: int) -> Segment:
     return msgspec.structs.replace(segment, index=number, language="en")
 
 
-async def _speak(work: Work, engine: FakeEngine, emit: Emit) -> Document:
-    for number in range(len(work.written) + 1, engine.segments + 1):
-        await work.compute(engine.do, number)
-        await emit.segments([_heard(number)], done=number / engine.segments)
+async def _speak(work: Work, engine: Conductor, emit: Emit) -> Document:
+    with engine.at_work():
+        for number in range(len(work.written) + 1, engine.segments + 1):
+            await work.compute(engine.hear)
+            await emit.segments([_heard(number)], done=number / engine.segments)
     text = " ".join(segment.text for segment in work.written)
     duration = len(SENTENCES) * SECONDS
     found = Transcript(transcript=text, language="en", duration=duration, segments=tuple(work.written))
@@ -176,9 +188,9 @@ async def meeting(settings: BaseSettings) -> AsyncGenerator[Conductor]:
     """Workers of all stages, in this process, that play to who conducts."""
     conductor = Conductor()
     translator = FakeEngine(about={"offers": [{"sources": ["en"], "targets": ["pt"]}]})
-    engines = {StageName.ASR: conductor.engine, StageName.TRANSLATE: translator}
+    engines: dict[StageName, FakeEngine] = {StageName.ASR: conductor, StageName.TRANSLATE: translator}
     async with AsyncExitStack() as workers:
         for name, stage in _CAST.items():
             await workers.enter_async_context(working(stage, engines.get(name, FakeEngine()), settings))
         yield conductor
-        conductor.begin()
+        await conductor.finish()

@@ -4,7 +4,7 @@ import * as charts from './charts.js';
 import {at, make} from './dom.js';
 import {playFrom} from './player.js';
 import {isOver} from './task.js';
-import {clock} from './text.js';
+import {clock, speakerName} from './text.js';
 
 const FIRST_TOPICS = 5; // the others are of little weight
 
@@ -21,7 +21,7 @@ export function update(task) {
     [topics, [task.topics]],
     [phrases, [task.insights]],
     [named, [entities?.length, task.entitiesKnown]],
-    [charts.speakers, [task.insights, isOver(task)]],
+    [charts.speakers, [task.segments.length, task.duration]],
     [charts.sentiment, [task.insights]],
   ];
   cards.forEach(([card, from], place) => {
@@ -53,10 +53,11 @@ function topics({topics: found}) {
 }
 
 function meters(found) {
-  return make('ul', {class: 'meters'}, found.map(({label, score}) => make('li', {},
-    make('span', {}, label),
-    make('meter', {min: 0, max: 1, value: score, 'aria-label': label}, `${Math.round(score * 100)} %`),
-    make('span', {class: 'number'}, `${Math.round(score * 100)} %`))));
+  return make('ul', {class: 'meters'}, found.map(({label, score}) => {
+    const bar = make('span', {class: 'meter', 'aria-hidden': 'true'}); // the number beside it says the same
+    bar.style.setProperty('--share', score);
+    return make('li', {}, make('span', {}, label), bar, make('span', {class: 'number'}, `${Math.round(score * 100)} %`));
+  }));
 }
 
 function actions(task) {
@@ -64,7 +65,7 @@ function actions(task) {
   if (items.length === 0) return null;
   return card('To do', make('ul', {class: 'jumps'}, items.map(({text, who, due, due_date: day, segment}) => make('li', {},
     jump(task, segment),
-    make('span', {}, text, (who || due) && make('small', {}, [who, day ? dayOf(day) : due].filter(Boolean).join(' · ')))))));
+    make('span', {}, text, (who || due) && make('small', {}, [who && speakerName(who), day ? dayOf(day) : due].filter(Boolean).join(' · ')))))));
 }
 
 function questions(task) {

@@ -53,6 +53,11 @@ export function languageName(code) {
   }
 }
 
+/** `SPEAKER_00`, as recognisers count, as `Speaker 1`; a name as it is. */
+export function speakerName(speaker) {
+  return speaker.replace(/^SPEAKER_(\d+)$/, (_, number) => `Speaker ${Number(number) + 1}`);
+}
+
 /** `Team call.mp3` as `Team call`. */
 export function stem(name) {
   return name.replace(/\.[^.]+$/, '') || name;

@@ -2,7 +2,7 @@
 
 import {at, make} from './dom.js';
 import {playFrom} from './player.js';
-import {clock, unitsOf} from './text.js';
+import {clock, speakerName, unitsOf} from './text.js';
 
 const list = at('sentences');
 let rows = []; // of each sentence: the segment as it was drawn, its element, and its words with their times
@@ -49,7 +49,7 @@ export function follow(seconds) {
 
 /** Who speaks, by name or by channel; an empty text where that is not known. */
 export function speakerOf(segment) {
-  if (segment.speaker) return segment.speaker;
+  if (segment.speaker) return speakerName(segment.speaker);
   return segment.channel === undefined || segment.channel === null ? '' : `Channel ${segment.channel + 1}`;
 }
 

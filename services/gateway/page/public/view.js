@@ -76,6 +76,7 @@ function head(task) {
 function troubles(task) {
   const title = TITLES[task.state];
   at('task-error').hidden = !title;
+  at('task-error').classList.toggle('bad', task.state !== 'cancelled');
   const detail = task.error?.message ?? (task.state === 'gone' ? 'The gateway keeps a task for some time only.' : '');
   if (title && at('task-error').textContent !== `${title} ${detail}`) {
     at('task-error').replaceChildren(make('strong', {}, title), ` ${detail}`);

@@ -1,0 +1,132 @@
+"""The web page where not all is well: keys, gateways that go away, tasks that are gone."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, expect
+
+from services.gateway.settings import Settings
+from shared.settings import BaseSettings
+from tests.conftest import free_port, wait_until
+from tests.fakes.browser import visit
+from tests.fakes.gateway import client_of, serving, until_ready
+from tests.fakes.meeting import Conductor
+from tests.fakes.tenants import ENTRIES, STRANGER, WEB
+from tests.mesh import gateway_process
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def guarded(stage_settings: BaseSettings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """A gateway that asks for keys. Its links last for a second."""
+    gateway = Settings(
+        redis_url=stage_settings.redis_url,
+        blob_url=stage_settings.blob_url,
+        spool_dir=tmp_path_factory.mktemp("guarded"),
+        api_keys=ENTRIES,
+        link_seconds=1,
+        requests_per_minute=0,
+    )
+    async with serving(gateway) as server, client_of(server) as client:
+        await until_ready(client)
+        yield str(client.base_url)
+
+
+async def give_key(page: Page, key: str) -> None:
+    """Answer the question for a key."""
+    await page.get_by_label("Your key").fill(key)
+    await page.get_by_role("button", name="Use this key").click()
+
+
+async def test_a_key_is_asked_for_where_one_is_needed(
+    browser: Browser, guarded: str, conductor: Conductor, recording: Path
+) -> None:
+    """The page asks, says when a key is unknown, then works whole: upload, stream, downloads. A key is in no address,
+    and is gone with its tab."""
+    addresses: list[str] = []
+    async with visit(browser, guarded) as page:
+        page.on("request", lambda request: addresses.append(request.url))
+        await expect(page.get_by_role("dialog", name="API key")).to_contain_text("asks for a key")
+        await give_key(page, STRANGER)
+        await expect(page.locator("#key-reason")).to_contain_text("does not know this key")
+        await give_key(page, WEB)
+        await page.select_option("#target", "pt")
+        await page.set_input_files("#files", recording)
+        conductor.go_on(4)
+        await expect(page.locator("#downloads")).to_be_visible()
+        async with page.expect_download() as download:
+            await page.get_by_role("link", name="Download translation: SRT").click()
+        found = await download.value
+        assert found.suggested_filename == "sample.pt.srt"
+        assert "Frase 1." in (await found.path()).read_text(encoding="utf-8")
+        await page.reload()
+        await expect(page.locator("#sentences li")).to_have_count(4)
+        other = await page.context.new_page()
+        await other.goto(guarded)
+        await expect(other.get_by_role("dialog", name="API key")).to_be_visible()
+    assert not any(WEB in address for address in addresses)
+
+
+async def test_a_stream_outlives_its_link(
+    browser: Browser, guarded: str, conductor: Conductor, recording: Path
+) -> None:
+    """When a stream has to be opened anew and the time of its link is over, the page gets a new one by its key."""
+    async with visit(browser, guarded) as page, httpx.AsyncClient(trust_env=False) as client:
+        await give_key(page, WEB)
+        async with page.expect_request(re.compile("/audio/events")) as opened:
+            await page.set_input_files("#files", recording)
+        link = (await opened.value).url
+        conductor.go_on(1)
+        await expect(page.locator("#sentences li")).to_have_count(1)
+
+        async def is_over() -> bool:
+            async with client.stream("GET", link) as answer:
+                return answer.status_code == 401
+
+        await wait_until(is_over, description="the link is good no longer")
+        async with page.expect_response(lambda answer: "/audio/events" in answer.url and answer.status == 401):
+            await page.set_input_files("#files", recording)  # the stream is opened anew, for both
+        conductor.go_on(7)
+        await expect(page.locator("#tasks .state")).to_have_text(["Done", "Done"])
+
+
+async def test_a_gateway_that_comes_back_finds_the_page_waiting(
+    browser: Browser, conductor: Conductor, stage_settings: BaseSettings, recording: Path
+) -> None:
+    """While the gateway is away the page says so; when it is there again the page goes on by itself, without a sentence
+    too few or too many."""
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    sentences = "[...document.querySelectorAll('.time[aria-label]')].map(time => time.textContent)"
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(httpx.AsyncClient(base_url=address, trust_env=False))
+        first = stack.enter_context(gateway_process(stage_settings, port=port))
+        await until_ready(client)
+        page = await stack.enter_async_context(visit(browser, address))
+        await page.set_input_files("#files", recording)
+        conductor.go_on(1)
+        await expect(page.locator("#sentences li")).to_have_count(1)
+        first.kill()
+        first.wait()
+        await expect(page.get_by_text("The connection is lost")).to_be_visible()
+        conductor.go_on(2)
+        stack.enter_context(gateway_process(stage_settings, port=port))
+        await expect(page.locator("#sentences li")).to_have_count(3)
+        await expect(page.get_by_text("The connection is lost")).to_be_hidden()
+        conductor.go_on(1)
+        await expect(page.locator("#downloads")).to_be_visible()
+        assert await page.evaluate(f"{sentences}.slice(0, 4)") == ["0:00", "0:02", "0:04", "0:06"]
+
+
+async def test_a_task_that_is_gone_says_so(web_page: Page, address: str) -> None:
+    """A link to a task that is no longer kept, or never was."""
+    await web_page.goto(f"{address}/#{'0' * 32}")
+    await web_page.reload()
+    await expect(web_page.locator("#task-error")).to_contain_text("There is no task by this id.")
+    await expect(web_page.locator("#progress")).to_be_hidden()
