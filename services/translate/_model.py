@@ -34,6 +34,15 @@ _PATIENCE = 2.0
 _ONE_FOR_ALL = ("sentencepiece.bpe.model", "sentencepiece.model", "spm.128k.model", "spiece.model", "spm.model")
 
 
+def model_arguments(settings: Settings) -> dict[str, Any]:
+    """What `Translator` is called with. Of several cards it takes the first that `CUDA_VISIBLE_DEVICES` names."""
+    return {
+        "device": settings.translate_device,
+        "compute_type": settings.compute_type,
+        "intra_threads": settings.worker_threads or processors.available(),
+    }
+
+
 class _Way(msgspec.Struct, frozen=True):
     """How a model is told to translate one pair: tokens before the source, and the first tokens of the answer."""
 
@@ -80,12 +89,7 @@ class Model:
         one_for_all = next((name for name in _ONE_FOR_ALL if (self._folder / name).is_file()), None)
         self._source_pieces = self._pieces(one_for_all or "source.spm")
         self._target_pieces = self._source_pieces if one_for_all else self._pieces("target.spm")
-        self._model: Any = ctranslate2.Translator(
-            str(self._folder),
-            device=self._settings.translate_device,
-            compute_type=self._settings.translate_compute_type,
-            intra_threads=self._settings.worker_threads or processors.available(),
-        )
+        self._model: Any = ctranslate2.Translator(str(self._folder), **model_arguments(self._settings))
         self._known = frozenset(vocabulary(self._folder, "source"))
         self._tags: Mapping[str, str] = Tag.NLLB.among(self._known) or Tag.M2M.among(self._known)
         self._target_tags: Mapping[str, str] = self._tags or Tag.OPUS.among(self._known)
@@ -97,7 +101,7 @@ class Model:
         if isinstance(error, ValueError) or "cuda" in str(error).lower():
             return SettingsError(
                 f"{VARIABLE}: cannot load {self._folder} with TRANSLATE_DEVICE={self._settings.translate_device}, "
-                f"TRANSLATE_COMPUTE_TYPE={self._settings.translate_compute_type}: {error}"
+                f"TRANSLATE_COMPUTE_TYPE={self._settings.compute_type}: {error}"
             )
         damaged = models.unloadable(self._settings.models_dir, name, error)
         return damaged or ModelMissing(f"{VARIABLE}: the model in {self._folder} is damaged, bring it anew: {error}")

@@ -43,6 +43,7 @@ class OpenNmtTranslator:
             "engine": "ctranslate2",
             "model": ", ".join(order.name for order in self._orders),
             "device": self._settings.translate_device,
+            "compute_type": self._settings.compute_type,
             "offers": offers(self._models) + through,
         }
 

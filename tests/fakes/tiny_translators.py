@@ -98,16 +98,48 @@ def make_opus(folder: Path) -> Path:
 
 def make_nllb(folder: Path) -> Path:
     """An NLLB-200 model that knows English, French and Russian, and has the tags of all 202 languages."""
-    from transformers import M2M100Config, M2M100ForConditionalGeneration, NllbTokenizer
+    from transformers import NllbTokenizer
 
     original = folder / "original"
     original.mkdir(parents=True)
-    pieces = _train_pieces([*RUSSIAN, *(FRENCH[english] for english in RUSSIAN), *RUSSIAN.values()])
-    (original / "sentencepiece.bpe.model").write_bytes(pieces)
+    (original / "sentencepiece.bpe.model").write_bytes(_many_pieces())
     with _quiet():
         tokenizer: Any = NllbTokenizer(str(original / "sentencepiece.bpe.model"))
+    return _of_many(tokenizer, folder, tags={"en": "eng_Latn", "fr": "fra_Latn", "ru": "rus_Cyrl"}, size=len(tokenizer))
+
+
+def make_m2m100(folder: Path) -> Path:
+    """An M2M-100 model that knows English, French and Russian, and has the tags of all 100 languages."""
+    from transformers import M2M100Tokenizer
+    from transformers.models.m2m_100.tokenization_m2m_100 import FAIRSEQ_LANGUAGE_CODES
+
+    original = folder / "original"
+    original.mkdir(parents=True)
+    pieces = _many_pieces()
+    (original / "sentencepiece.bpe.model").write_bytes(pieces)
+    tokens = ["<s>", "<pad>", "</s>", "<unk>", *_tokens(pieces)]
+    (original / "vocab.json").write_text(json.dumps({token: number for number, token in enumerate(tokens)}))
+    with _quiet():
+        tokenizer: Any = M2M100Tokenizer(
+            str(original / "vocab.json"),
+            str(original / "sentencepiece.bpe.model"),
+            additional_special_tokens=[f"__{code}__" for code in FAIRSEQ_LANGUAGE_CODES["m2m100"]],
+        )
+    # Behind the pieces the tags, and behind those tokens that mean nothing, as in the published model.
+    size = len(tokenizer) + tokenizer.num_madeup_words
+    return _of_many(tokenizer, folder, tags={code: code for code in ("en", "fr", "ru")}, size=size)
+
+
+def _many_pieces() -> bytes:
+    return _train_pieces([*RUSSIAN, *(FRENCH[english] for english in RUSSIAN), *RUSSIAN.values()])
+
+
+def _of_many(tokenizer: Any, folder: Path, *, tags: Mapping[str, str], size: int) -> Path:
+    """A model with a vocabulary of this size, which goes by tags, from English to French and back and to Russian."""
+    from transformers import M2M100Config, M2M100ForConditionalGeneration
+
     config = M2M100Config(
-        vocab_size=len(tokenizer),
+        vocab_size=size,
         pad_token_id=tokenizer.pad_token_id,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
@@ -117,13 +149,13 @@ def make_nllb(folder: Path) -> Path:
         **_SIZES,
     )
     directions = [
-        ("eng_Latn", "fra_Latn", {english: FRENCH[english] for english in RUSSIAN}),
-        ("eng_Latn", "rus_Cyrl", RUSSIAN),
-        ("fra_Latn", "eng_Latn", {FRENCH[english]: english for english in RUSSIAN}),
+        ("en", "fr", {english: FRENCH[english] for english in RUSSIAN}),
+        ("en", "ru", RUSSIAN),
+        ("fr", "en", {FRENCH[english]: english for english in RUSSIAN}),
     ]
     lessons: list[Lesson] = []
     for source, target, known in directions:
-        tokenizer.src_lang, tokenizer.tgt_lang = source, target
+        tokenizer.src_lang, tokenizer.tgt_lang = tags[source], tags[target]
         lesson = tokenizer(list(known), text_target=list(known.values()))
         lessons += zip(lesson["input_ids"], lesson["labels"], strict=True)
     model = _learnt(M2M100ForConditionalGeneration, config, lessons, told=1)

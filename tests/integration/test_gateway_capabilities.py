@@ -120,7 +120,7 @@ async def test_real_workers_are_seen(client: httpx.AsyncClient, settings: BaseSe
     }
 
 
-async def test_a_pair_that_nobody_offers_is_refused(client: httpx.AsyncClient, redis: Redis) -> None:
+async def test_t07_a_pair_that_nobody_offers_is_refused(client: httpx.AsyncClient, redis: Redis) -> None:
     """By name or by its target alone, wherever the options stand in the form, with what there is instead."""
     await presence.announce(redis, StageName.TRANSLATE, "a", ENGLISH)
     offered = ["en-pt", "pt-en"]

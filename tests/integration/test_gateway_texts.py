@@ -243,7 +243,7 @@ async def test_too_many_lines_are_refused(client: httpx.AsyncClient, monkeypatch
     assert "4 sentences" in answer.json()["detail"]
 
 
-async def test_a_pair_that_nobody_offers_is_refused(client: httpx.AsyncClient, redis: Redis) -> None:
+async def test_t07_a_pair_that_nobody_offers_is_refused(client: httpx.AsyncClient, redis: Redis) -> None:
     """As for a recording; what the recognisers understand does not matter."""
     offers = [{"sources": ["en"], "targets": ["pt"]}]
     await presence.announce(redis, StageName.TRANSLATE, "a", {"offers": offers})

@@ -1,4 +1,4 @@
-"""OPUS-MT and NLLB-200 through the real CTranslate2: tiny models that know their sentences by heart."""
+"""OPUS-MT, NLLB-200 and M2M-100 through the real CTranslate2: tiny models that know their sentences by heart."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +29,11 @@ def opus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def nllb(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_translators.make_nllb(tmp_path_factory.mktemp("nllb"))
+
+
+@pytest.fixture(scope="session")
+def m2m(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_translators.make_m2m100(tmp_path_factory.mktemp("m2m"))
 
 
 def loaded(models: str, **settings: str) -> Translator:
@@ -84,8 +89,10 @@ def test_opus_says_what_it_has_learnt(french: Translator) -> None:
     assert french.infer(list(FRENCH), "en", "fr") == list(FRENCH.values())
 
 
-def test_t08_nllb_says_it_in_the_language_that_is_asked_for(many: Translator) -> None:
+@pytest.mark.parametrize("model", ["nllb", "m2m"])
+def test_t08_it_is_said_in_the_language_that_is_asked_for(model: str, request: pytest.FixtureRequest) -> None:
     """Source and target are told to the model by its own tags, and no tag is in what it says."""
+    many = loaded(str(request.getfixturevalue(model)))
     assert many.infer(list(RUSSIAN), "en", "ru") == list(RUSSIAN.values())
     assert many.infer(list(RUSSIAN), "en", "fr") == [FRENCH[english] for english in RUSSIAN]
     assert many.infer([FRENCH[english] for english in RUSSIAN], "fr", "en") == list(RUSSIAN)
@@ -112,6 +119,15 @@ def test_a_pair_without_a_model_goes_through_english(nllb: Path) -> None:
     assert engine.infer([FRENCH["The meeting starts at nine."]], "fr", "ru") == ["Встреча начинается в девять."]
     assert engine.describe()["offers"][-1] == {"sources": ["fr"], "targets": ["fr", "ru"], "via": "en"}
     assert loaded(halves, translate_pivot="none").pairs() == {("fr", "en"), ("en", "ru")}
+
+
+def test_m2m100_offers_the_languages_that_it_has_tags_for(m2m: Path) -> None:
+    """A hundred, each to each other, under the codes of the mesh: `ns`, which no standard has, is `nso`."""
+    engine = loaded(str(m2m))
+    (offer,) = engine.describe()["offers"]
+    assert len(offer["sources"]) == 100
+    assert {"en", "fr", "ru", "he", "id", "no", "nso", "zh"} <= set(offer["sources"])
+    assert len(engine.pairs()) == 100 * 99
 
 
 async def test_who_reads_a_translation_knows_that_it_was_indirect(nllb: Path) -> None:
