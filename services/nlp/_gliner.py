@@ -12,10 +12,11 @@ from typing import Any
 
 import msgspec
 
-from services.nlp._torch import batches, folder_of, listed_languages, loading, room
+from services.nlp._torch import computed, folder_of, listed_languages, loading, room
 from services.nlp.settings import Settings
 from services.nlp.stage import Found
 from shared.models import find
+from shared.portions import Portions
 
 VARIABLE = "NLP_ENTITIES_MODEL"
 
@@ -57,6 +58,7 @@ class GlinerEntities:
         self._model: Any = None
         self._tokenizer: Any = None
         self._room = 0
+        self._portions = Portions(settings.nlp_batch_size)
 
     def load(self) -> None:
         folder = folder_of(self._settings, variable=VARIABLE)
@@ -114,18 +116,19 @@ class GlinerEntities:
     ) -> Iterator[tuple[_Window, dict[str, Any]]]:
         """What the model finds in each window."""
         windows = [window for number, text in enumerate(texts) for window in self._windows(number, text, places)]
-        sizes = [window.end - window.start for window in windows]
-        for batch in batches(windows, self._settings.nlp_batch_size, weights=sizes):
-            chosen = [windows[index] for index in batch]
-            answers = self._model.inference(
-                [texts[window.text][window.start : window.end] for window in chosen],
+
+        def read(batch: Sequence[_Window]) -> Sequence[Sequence[dict[str, Any]]]:
+            return self._model.inference(
+                [texts[window.text][window.start : window.end] for window in batch],
                 labels,
                 threshold=self._settings.nlp_entities_threshold,
-                batch_size=len(chosen),
+                batch_size=len(batch),
             )
-            for window, entities in zip(chosen, answers, strict=True):
-                for entity in entities:
-                    yield window, entity
+
+        answers = computed(read, windows, portions=self._portions, weight=lambda window: window.end - window.start)
+        for window, entities in zip(windows, answers, strict=True):
+            for entity in entities:
+                yield window, entity
 
     def _windows(self, number: int, text: str, places: int) -> Iterator[_Window]:
         words = self._words(text)

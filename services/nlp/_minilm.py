@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from services.nlp._selection import representatives
 from services.nlp._sentences import sentences
 from services.nlp.settings import Settings
+from services.nlp.stage import Wanted
 from shared.device import give_way
 from shared.messages import Topic
 from shared.models import locate
@@ -25,13 +25,14 @@ class Encoder:
     batch_size = 32
     most_tokens = 256
     """What the model was trained on; it does not read on behind."""
+    most_known = 32
+    """Groups of texts whose vectors are kept: topics and labels of a few tasks."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._tokenizer: Any = None
         self._model: Any = None
-        # Topics and summary of a task need the same vectors, one after the other.
-        self.encode_once = lru_cache(maxsize=16)(self.encode)
+        self._known: dict[tuple[str, ...], Vectors] = {}
 
     def load(self) -> None:
         if self._model is not None:
@@ -46,6 +47,20 @@ class Encoder:
         torch.set_num_threads(self._settings.worker_threads or max(1, available() // 2))
         self._tokenizer = library.AutoTokenizer.from_pretrained(path, local_files_only=True)
         self._model = library.AutoModel.from_pretrained(path, local_files_only=True).eval()
+
+    def encode_each(self, groups: Sequence[tuple[str, ...]]) -> list[Vectors]:
+        """The rows of each group of texts. All that is new is encoded together, and kept for a while: topics and
+        summary of a task need the same vectors, one after the other."""
+        new = [group for group in dict.fromkeys(groups) if group not in self._known]
+        vectors = self.encode([text for group in new for text in group])
+        start = 0
+        for group in new:
+            self._known[group] = vectors[start : start + len(group)].copy()
+            start += len(group)
+        found = [self._known[group] for group in groups]
+        for group in list(self._known)[: -self.most_known]:
+            del self._known[group]
+        return found
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """One row for each text, in float32. Texts of like length are computed together, which pads least."""
@@ -92,13 +107,20 @@ class MiniLmTopics:
     def describe(self) -> dict[str, Any]:
         return {"engine": "embedded", "model": "all-MiniLM-L6-v2", "languages": list(self.languages)}
 
-    def score(self, texts: Sequence[str], labels: Sequence[str]) -> list[Topic]:
-        read = tuple(sentences(texts))
-        if not read:
+    def score(self, wanted: Sequence[Wanted]) -> list[list[Topic]]:
+        read = [tuple(sentences(each.texts)) for each in wanted]
+        described = [tuple(f"This text is about {label}." for label in each.labels) for each in wanted]
+        vectors = self._encoder.encode_each([*read, *described])
+        return [
+            self._topics(each.labels, own, labels)
+            for each, own, labels in zip(wanted, vectors[: len(wanted)], vectors[len(wanted) :], strict=True)
+        ]
+
+    def _topics(self, labels: Sequence[str], read: Vectors, described: Vectors) -> list[Topic]:
+        if not len(read):
             return []
-        mean = self._encoder.encode_once(read).mean(axis=0)
+        mean = read.mean(axis=0)
         mean /= max(float(np.linalg.norm(mean)), 1e-9)
-        described = self._encoder.encode_once(tuple(f"This text is about {label}." for label in labels))
         topics = [
             Topic(label=label, score=round(self._stretch(float(cosine)), 4))
             for label, cosine in zip(labels, described @ mean, strict=True)
@@ -128,11 +150,16 @@ class MiniLmSummary:
     def describe(self) -> dict[str, Any]:
         return {"engine": "embedded", "model": "all-MiniLM-L6-v2", "languages": list(self.languages)}
 
-    def summarise(self, texts: Sequence[str]) -> str | None:
-        read = tuple(sentences(texts))
-        words = [len(sentence.split()) for sentence in read]
-        if sum(words) < self.shortest_words or len(read) <= self.fewest:
-            return " ".join(read) or None
+    def summarise(self, talks: Sequence[Sequence[str]]) -> list[str | None]:
+        read = [tuple(sentences(texts)) for texts in talks]
+        long = [each for each in read if len(each) > self.fewest and sum(map(_words, each)) >= self.shortest_words]
+        vectors = dict(zip(long, self._encoder.encode_each(long), strict=True))
+        return [self._quoted(each, vectors[each]) if each in vectors else " ".join(each) or None for each in read]
+
+    def _quoted(self, read: Sequence[str], vectors: Vectors) -> str:
         count = min(max(len(read) // self.sentences_each, self.fewest), self.most)
-        chosen = representatives(self._encoder.encode_once(read), words, count)
-        return " ".join(read[index] for index in chosen)
+        return " ".join(read[place] for place in representatives(vectors, [_words(each) for each in read], count))
+
+
+def _words(sentence: str) -> int:
+    return len(sentence.split())

@@ -1,15 +1,18 @@
 """Topics by natural language inference: whether the text entails what is said of it."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
 from services.nlp._sentences import sentences
-from services.nlp._torch import batches, folder_of, listed_languages, loading, room
+from services.nlp._torch import computed, folder_of, listed_languages, loading, room
 from services.nlp._windows import Window, windows
 from services.nlp.settings import Settings
+from services.nlp.stage import Wanted
 from shared.errors import SettingsError
 from shared.messages import Topic
+from shared.portions import Portions
 
 VARIABLE = "NLP_TOPICS_MODEL"
 
@@ -32,6 +35,7 @@ class NliTopics:
         self._tokenizer: Any = None
         self._model: Any = None
         self._verdicts: list[int] = []
+        self._portions = Portions(settings.nlp_batch_size)
 
     def load(self) -> None:
         folder = folder_of(self._settings, variable=VARIABLE)
@@ -52,46 +56,43 @@ class NliTopics:
             "device": self._settings.nlp_device,
         }
 
-    def score(self, texts: Sequence[str], labels: Sequence[str]) -> list[Topic]:
-        read = sentences(texts)
+    def score(self, wanted: Sequence[Wanted]) -> list[list[Topic]]:
+        asked = [(self._read(each), self._claims(each.labels)) for each in wanted]
+        likely = iter(self._entailed([pair for chosen, claims in asked for pair in product(chosen, claims)]))
+        return [
+            _topics(each.labels, chosen, list(islice(likely, len(chosen) * len(claims))))
+            for each, (chosen, claims) in zip(wanted, asked, strict=True)
+        ]
+
+    def _read(self, wanted: Wanted) -> Sequence[Window]:
+        """The windows of the texts that are judged."""
+        read = sentences(wanted.texts)
         if not read:
-            return []
-        # By parts, because a label may itself hold braces.
-        before, _, behind = self._settings.nlp_topics_hypothesis.partition("{}")
-        claims = [f"{before}{label}{behind}" for label in labels]
-        places = room(self._tokenizer, self._model.config) - max(self._count(claims)) - _SPECIAL
+            return ()
+        longest = max(self._count(self._claims(wanted.labels)))
+        places = room(self._tokenizer, self._model.config) - longest - _SPECIAL
         if places < 1:
             raise SettingsError(f"{VARIABLE}: the model has no room for a text beside the longest label")
-        chosen = _spread(windows(read, most=places, count=self._count), self._settings.nlp_topics_pairs // len(labels))
-        if not chosen:
-            return []
-        likely = self._entailed([(window, claim) for window in chosen for claim in claims])
-        total = sum(window.tokens for window in chosen)
-        topics = [
-            Topic(label=label, score=round(sum(
-                window.tokens * likely[place * len(labels) + number] for place, window in enumerate(chosen)
-            ) / total, 4))
-            for number, label in enumerate(labels)
-        ]  # fmt: skip
-        return sorted(topics, key=lambda topic: -topic.score)
+        most = self._settings.nlp_topics_pairs // len(wanted.labels)
+        return _spread(windows(read, most=places, count=self._count), most)
+
+    def _claims(self, labels: Sequence[str]) -> list[str]:
+        # By parts, because a label may itself hold braces.
+        before, _, behind = self._settings.nlp_topics_hypothesis.partition("{}")
+        return [f"{before}{label}{behind}" for label in labels]
 
     def _entailed(self, pairs: Sequence[tuple[Window, str]]) -> list[float]:
         """The probability for each pair of window and claim that the one entails the other."""
         import torch
 
-        likely = [0.0] * len(pairs)
-        for batch in batches(pairs, self._settings.nlp_batch_size, weights=[window.tokens for window, _ in pairs]):
+        def judge(batch: Sequence[tuple[Window, str]]) -> list[float]:
             tokens = self._tokenizer(
-                [pairs[index][0].text for index in batch],
-                [pairs[index][1] for index in batch],
-                padding=True,
-                return_tensors="pt",
+                [window.text for window, _ in batch], [claim for _, claim in batch], padding=True, return_tensors="pt"
             ).to(self._settings.nlp_device)
             with torch.inference_mode():
-                verdicts = self._model(**tokens).logits[:, self._verdicts].softmax(dim=-1)[:, 0].tolist()
-            for index, verdict in zip(batch, verdicts, strict=True):
-                likely[index] = verdict
-        return likely
+                return self._model(**tokens).logits[:, self._verdicts].softmax(dim=-1)[:, 0].tolist()
+
+        return computed(judge, pairs, portions=self._portions, weight=lambda pair: pair[0].tokens)
 
     def _count(self, texts: Sequence[str]) -> list[int]:
         encoded: list[list[int]] = self._tokenizer(list(texts), add_special_tokens=False)["input_ids"]
@@ -107,6 +108,18 @@ def _verdicts(names: Mapping[str, int]) -> list[int]:
         known = ", ".join(names)
         raise SettingsError(f"{VARIABLE}: a model that judges entailment and contradiction is needed; it knows {known}")
     return [entailed, against]
+
+
+def _topics(labels: Sequence[str], read: Sequence[Window], likely: Sequence[float]) -> list[Topic]:
+    """The topics of a text, the best first, from what is likely for each window and label; none where none was read."""
+    total = sum(window.tokens for window in read)
+    topics = [
+        Topic(label=label, score=round(sum(
+            window.tokens * likely[place * len(labels) + number] for place, window in enumerate(read)
+        ) / total, 4))
+        for number, label in enumerate(labels if read else ())
+    ]  # fmt: skip
+    return sorted(topics, key=lambda topic: -topic.score)
 
 
 def _spread(found: Sequence[Window], most: int) -> Sequence[Window]:

@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from services.nlp._sentences import sentences
-from services.nlp._torch import batches, folder_of, listed_languages, loading, room
+from services.nlp._torch import computed, folder_of, listed_languages, loading, room
 from services.nlp._windows import Window, windows
 from services.nlp.settings import Settings
 from shared.errors import SettingsError
+from shared.portions import Portions
 
 VARIABLE = "NLP_SUMMARY_MODEL"
 
@@ -22,6 +24,29 @@ _SHORTEST = 16
 _ROUNDS = 5
 """How often summaries are summarised. Each round makes a third of the text; what is left then stays as it is."""
 _WHOLE = re.compile(r""".*[.!?…。！？।؟]["'”’»)\]」』]*""", re.DOTALL)
+
+
+class _Draft:
+    """A text on its way to its summary."""
+
+    def __init__(self, read: list[str]) -> None:
+        self.told = read
+        """Its sentences so far."""
+        self._source = " ".join(read)
+
+    def takes(self, summaries: Sequence[str]) -> bool:
+        """Put the summaries of its parts in its place, if they are shorter. Whether another round may shorten it."""
+        again = list(dict.fromkeys(sentences(summaries)))  # parts of one talk repeat each other
+        if not again or _words(again) >= _words(self.told):
+            return False
+        self.told = again
+        return len(summaries) > 1
+
+    @property
+    def summary(self) -> str | None:
+        """What has come of it, or the text itself where that is no longer; None for one without a word."""
+        summary = " ".join(self.told)
+        return (summary if len(summary) < len(self._source) else self._source) or None
 
 
 class Seq2SeqSummary:
@@ -39,6 +64,7 @@ class Seq2SeqSummary:
         self._prefix = ""
         self._places = 0
         self._most = _LONGEST
+        self._portions = Portions(settings.nlp_batch_size)
 
     def load(self) -> None:
         folder = folder_of(self._settings, variable=VARIABLE)
@@ -67,30 +93,22 @@ class Seq2SeqSummary:
             "device": self._settings.nlp_device,
         }
 
-    def summarise(self, texts: Sequence[str]) -> str | None:
-        read = sentences(texts)
-        source = " ".join(read)
-        if _words(read) < self.shortest_words:
-            return source or None
-        told = read
+    def summarise(self, talks: Sequence[Sequence[str]]) -> list[str | None]:
+        drafts = [_Draft(sentences(texts)) for texts in talks]
+        going = [draft for draft in drafts if _words(draft.told) >= self.shortest_words]
         for _ in range(_ROUNDS):
-            parts = windows(told, most=self._places, count=self._count)
-            again = list(dict.fromkeys(sentences(self._told(parts))))  # parts of one talk repeat each other
-            if _words(again) >= _words(told):
-                break
-            told = again
-            if len(parts) == 1 or _words(told) <= self._settings.nlp_summary_words:
-                break
-        summary = " ".join(told)
-        return summary if len(summary) < len(source) else source
+            parts = [windows(draft.told, most=self._places, count=self._count) for draft in going]
+            told = iter(self._told(list(chain.from_iterable(parts))))
+            going = [
+                draft
+                for draft, own in zip(going, parts, strict=True)
+                if draft.takes(list(islice(told, len(own)))) and _words(draft.told) > self._settings.nlp_summary_words
+            ]
+        return [draft.summary for draft in drafts]
 
     def _told(self, parts: Sequence[Window]) -> list[str]:
         """The summary of each part, in order."""
-        told = [""] * len(parts)
-        for batch in batches(parts, self._settings.nlp_batch_size, weights=[part.tokens for part in parts]):
-            for index, text in zip(batch, self._generate([parts[index] for index in batch]), strict=True):
-                told[index] = text
-        return told
+        return computed(self._generate, parts, portions=self._portions, weight=lambda part: part.tokens)
 
     def _generate(self, parts: Sequence[Window]) -> list[str]:
         import torch

@@ -1,7 +1,7 @@
 """What the models that run on PyTorch have in common: how they are loaded, and how much they can read at once."""
 
 import warnings
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,9 +10,11 @@ from services.nlp.settings import Settings
 from shared.device import give_way
 from shared.errors import SettingsError
 from shared.models import find, unloadable
+from shared.portions import Portions
 from shared.processors import available
 
-T = TypeVar("T")
+I = TypeVar("I")  # noqa: E741 - input and output of a model
+O = TypeVar("O")  # noqa: E741
 
 _LONGEST = 512
 """Tokens that a model reads at once when it does not say."""
@@ -62,13 +64,24 @@ def room(tokenizer: Any, config: Any) -> int:
     return min([each for each in named if each and each < 1_000_000], default=_LONGEST)
 
 
-def batches(items: Sequence[T], size: int, *, weights: Sequence[int]) -> Iterator[list[int]]:
-    """Indices of `items`, `size` at a time, those of like weight together, which pads least. Between them the device is
-    given up when nobody waits any more."""
-    order = sorted(range(len(items)), key=lambda index: weights[index])
-    for start in range(0, len(order), size):
+def computed(
+    function: Callable[[Sequence[I]], Sequence[O]],
+    items: Sequence[I],
+    *,
+    portions: Portions,
+    weight: Callable[[I], int],
+) -> list[O]:
+    """What `function` answers for `items`, in their order. It is asked for those of like weight together, which pads
+    least, and for fewer once the memory of the device has run out. Between its calls the device is given up when nobody
+    waits any more."""
+    order = sorted(range(len(items)), key=lambda place: weight(items[place]))
+
+    def compute(batch: Sequence[I]) -> Sequence[O]:
         give_way()
-        yield order[start : start + size]
+        return function(batch)
+
+    answers = portions.compute(compute, [items[place] for place in order])
+    return [answer for _, answer in sorted(zip(order, answers, strict=True), key=lambda pair: pair[0])]
 
 
 def listed_languages(languages: str) -> tuple[str, ...]:

@@ -65,11 +65,11 @@ class EntityFinder(Part, Protocol):
 
 
 class TopicScorer(Part, Protocol):
-    def score(self, texts: Sequence[str], labels: Sequence[str]) -> list[Topic]: ...
+    def score(self, wanted: Sequence[Wanted]) -> list[list[Topic]]: ...
 
 
 class Summariser(Part, Protocol):
-    def summarise(self, texts: Sequence[str]) -> str | None: ...
+    def summarise(self, talks: Sequence[Sequence[str]]) -> list[str | None]: ...
 
 
 class NlpEngine:
@@ -113,10 +113,16 @@ class NlpEngine:
         return together(self.entities, wanted)
 
     def topics(self, texts: Sequence[str], labels: Sequence[str]) -> list[Topic]:
-        return self._topics.score(texts, labels)
+        return self.topics_of([Wanted(texts, labels)])[0]
+
+    def topics_of(self, wanted: Sequence[Wanted]) -> Sequence[list[Topic]]:
+        return self._topics.score(wanted)
 
     def summary(self, texts: Sequence[str]) -> str | None:
-        return self._summary.summarise(texts)
+        return self.summaries_of([texts])[0]
+
+    def summaries_of(self, talks: Sequence[Sequence[str]]) -> Sequence[str | None]:
+        return self._summary.summarise(talks)
 
 
 def _listed(variable: str, labels: str) -> Sequence[str]:

@@ -9,6 +9,7 @@ import msgspec
 import shared.stage
 from services.nlp._masking import Span
 from services.nlp._redaction import kinds_to_find, redacted, withheld_notices
+from services.nlp._source import Source, notice, reads
 from shared.messages import (
     Document,
     Entities,
@@ -27,6 +28,10 @@ from shared.stage import Emit, Stage, Work
 SEGMENTS_PER_CALL = 32
 """Of all tasks that want entities at the time. Bounds one turn on the engine's thread, which others wait for: about a
 quarter of a second."""
+
+WORDS_PER_CALL = 3_000
+"""Of all tasks that want topics, or a summary, at the time: half an hour of speech. A longer text has a call for
+itself."""
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,8 +89,16 @@ class Engine(shared.stage.Engine, Protocol):
         """Every label with how well it fits the texts taken together, the best first."""
         ...
 
+    def topics_of(self, wanted: Sequence[Wanted]) -> Sequence[Sequence[Topic]]:
+        """The same for several tasks at once."""
+        ...
+
     def summary(self, texts: Sequence[str]) -> str | None:
         """What the texts, read one after the other, say; never longer than they are. None when they hold no word."""
+        ...
+
+    def summaries_of(self, talks: Sequence[Sequence[str]]) -> Sequence[str | None]:
+        """The same for the texts of several tasks at once."""
         ...
 
 
@@ -127,17 +140,20 @@ async def run(work: Work, engine: Engine, emit: Emit) -> Document:
     emit.step(Step.NER_COMPLETE, counted, warnings)
 
     emit.step(Step.CLASSIFICATION)
-    source = _Source(segments, document, engine.topic_languages, work.options)
+    source = Source(segments, document, engine.topic_languages, work.options)
     topics: tuple[Topic, ...] = ()
     if source.texts:
         wanted = _distinct(work.options.topics) or engine.default_topics
-        topics = tuple(await work.compute(engine.topics, source.texts, wanted))
+        asked = Wanted(source.texts, wanted)
+        topics = tuple(await work.share(engine.topics_of, asked, weight=source.words, most=WORDS_PER_CALL))
     warnings += (notices := source.notices(code="topics_language", subject="The topics"))
     emit.step(Step.CLASSIFICATION_COMPLETE, Topics(topics=topics), notices)
 
     emit.step(Step.SUMMARIZATION)
-    source = _Source(segments, document, engine.summary_languages, work.options)
-    summary = await work.compute(engine.summary, source.texts) if source.texts else None
+    source = Source(segments, document, engine.summary_languages, work.options)
+    summary: str | None = None
+    if source.texts:
+        summary = await work.share(engine.summaries_of, source.texts, weight=source.words, most=WORDS_PER_CALL)
     warnings += (notices := source.notices(code="summary_language", subject="The summary"))
     emit.step(Step.SUMMARIZATION_COMPLETE, Summary(summary=summary), notices)
 
@@ -154,7 +170,7 @@ async def _redact(work: Work, engine: Engine, emit: Emit, labels: Sequence[str])
     enriched: list[Segment] = []
     found: list[Sequence[Span] | None] = []
     translated: list[Sequence[Span]] = []
-    target = _reads(engine.entity_languages, work.options.target_language)
+    target = reads(engine.entity_languages, work.options.target_language)
     for part in _parts(segments):
         enriched += await _with_entities(work, engine, part, labels)
         texts = [segment.text if not wanted or _is_read(segment, engine, work.options) else None for segment in part]
@@ -198,7 +214,7 @@ async def _with_entities(
 
 
 def _is_read(segment: Segment, engine: Engine, options: Options) -> bool:
-    return _reads(engine.entity_languages, segment.language or options.language)
+    return reads(engine.entity_languages, segment.language or options.language)
 
 
 def _words(segments: Sequence[Segment]) -> int:
@@ -227,7 +243,7 @@ def _entity_labels(options: Options, engine: Engine) -> tuple[Sequence[str], tup
         f"Choose from: {', '.join(engine.entity_labels)}."
     )
     return [label for label in wanted if label not in unknown], (
-        _notice(code="unsupported_entity_label", message=message),
+        notice(code="unsupported_entity_label", message=message),
     )
 
 
@@ -237,52 +253,14 @@ def _left_out(segments: Sequence[Segment], engine: Engine, options: Options) -> 
     A translation is no way round: offsets count in the text that was spoken.
     """
     languages = [segment.language or options.language for segment in segments]
-    foreign = sorted({each for each in languages if each and not _reads(engine.entity_languages, each)})
+    foreign = sorted({each for each in languages if each and not reads(engine.entity_languages, each)})
     if not foreign:
         return ()
     message = (
         f"Entities are found in text of these languages: {', '.join(sorted(engine.entity_languages))}. "
         f"Text in {', '.join(foreign)} was left out."
     )
-    return (_notice(code="entities_language", message=message),)
-
-
-class _Source:
-    """What a model for `languages` reads of each segment: the text, the translation if that is what it knows, or else
-    the text all the same."""
-
-    def __init__(
-        self, segments: Sequence[Segment], document: Document, languages: Collection[str], options: Options
-    ) -> None:
-        self._languages = languages
-        self._foreign: set[str] = set()
-        translated = _reads(languages, document.target_language)
-        self.texts: list[str] = []
-        for segment in segments:
-            language = segment.language or options.language or document.language
-            text = segment.text
-            if language and not _reads(languages, language):
-                if translated and segment.translation:
-                    text = segment.translation
-                else:
-                    self._foreign.add(language)
-            self.texts.append(text)
-
-    def notices(self, *, code: str, subject: str) -> tuple[Notice, ...]:
-        """A warning when text had to be read in a language that the model was not made for."""
-        if not self._foreign:
-            return ()
-        known = ", ".join(sorted(self._languages))
-        message = (
-            f"{subject} may be poor: the model was made for {known}, and the text is in "
-            f"{', '.join(sorted(self._foreign))}. Ask for a translation to {known} to have that read instead."
-        )
-        return (_notice(code=code, message=message),)
-
-
-def _reads(languages: Collection[str], language: str | None) -> bool:
-    """Whether a model for `languages` may be given text in `language`; text of unknown language may be tried."""
-    return not languages or language is None or language.partition("-")[0].lower() in languages
+    return (notice(code="entities_language", message=message),)
 
 
 def _distinct(labels: Iterable[str]) -> Sequence[str]:
@@ -292,7 +270,3 @@ def _distinct(labels: Iterable[str]) -> Sequence[str]:
         if label:
             distinct.setdefault(label.casefold(), label)
     return list(distinct.values())
-
-
-def _notice(*, code: str, message: str) -> Notice:
-    return Notice(code=code, message=message, stage=StageName.NLP)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from shared.batches import Batches
 from shared.messages import Document, Notice, Options, Partial, Segment, Step
 
 P = ParamSpec("P")
@@ -68,6 +69,25 @@ class FakeWork:
         """`function` of `item` alone: there is no other task."""
         del weight, most, urgent
         return (await self.compute(function, [item]))[0]
+
+
+class TogetherWork(FakeWork):
+    """One of several attempts that share a device."""
+
+    def __init__(self, line: Batches, options: Options, *, batches: Sequence[Sequence[Segment]]) -> None:
+        super().__init__(options, batches=batches)
+        self._line = line
+
+    async def share(
+        self,
+        function: Callable[[Sequence[I]], Sequence[O]],
+        item: I,
+        *,
+        weight: float = 1.0,
+        most: float = 1.0,
+        urgent: bool = False,
+    ) -> O:
+        return await self._line.ask(function, item, weight=weight, most=most, urgent=urgent).answer
 
 
 class FakeEmit:

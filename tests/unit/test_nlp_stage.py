@@ -1,19 +1,19 @@
 """The nlp stage, with an engine that knows a few names."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pytest
 
-from services.nlp._selection import representatives
-from services.nlp._sentences import MOST_WORDS, sentences
 from services.nlp.engine import make_engine
 from services.nlp.settings import Settings
-from services.nlp.stage import SEGMENTS_PER_CALL, Found, Wanted, run, together
+from services.nlp.stage import SEGMENTS_PER_CALL, WORDS_PER_CALL, Found, Wanted, run, together
+from shared.batches import Batches
+from shared.device import Device
 from shared.errors import SettingsError
 from shared.messages import Document, Entities, Entity, Notice, Options, Segment, Step, Summary, Topic, Topics
-from tests.fakes.stage import Died, FakeEmit, FakeWork
+from tests.fakes.stage import Died, FakeEmit, FakeWork, TogetherWork
 
 NAMES = {"Anna": "person", "Lisbon": "location"}
 STEPS = [
@@ -39,6 +39,7 @@ class NamesEngine:
     def __init__(self) -> None:
         self.read: list[Sequence[str]] = []
         self.sought: Sequence[str] = ()
+        self.shared: list[int] = []
 
     def load(self) -> None:
         """There is nothing to load."""
@@ -66,15 +67,24 @@ class NamesEngine:
         ]
 
     def entities_of(self, wanted: Sequence[Wanted]) -> Sequence[Sequence[Sequence[Found]]]:
+        self.shared.append(len(wanted))
         return together(self.entities, wanted)
 
     def topics(self, texts: Sequence[str], labels: Sequence[str]) -> list[Topic]:
         self.read.append(texts)
         return [Topic(label=label, score=1 / (2 + place)) for place, label in enumerate(labels)]
 
+    def topics_of(self, wanted: Sequence[Wanted]) -> Sequence[Sequence[Topic]]:
+        self.shared.append(len(wanted))
+        return [self.topics(each.texts, each.labels) for each in wanted]
+
     def summary(self, texts: Sequence[str]) -> str | None:
         self.read.append(texts)
         return texts[0]
+
+    def summaries_of(self, talks: Sequence[Sequence[str]]) -> Sequence[str | None]:
+        self.shared.append(len(talks))
+        return [self.summary(texts) for texts in talks]
 
 
 def said(*texts: str, language: str | None = "en", translation: str | None = None) -> list[Segment]:
@@ -189,7 +199,7 @@ async def test_long_input_is_read_in_bounded_calls() -> None:
     work = FakeWork(batches=[said(*["Anna."] * (2 * SEGMENTS_PER_CALL + 1))])
     await outcome(work, engine)
     assert [len(texts) for texts in engine.read[:3]] == [SEGMENTS_PER_CALL, SEGMENTS_PER_CALL, 1]
-    assert work.computed == ["entities_of", "entities_of", "entities_of", "topics", "summary"]
+    assert work.computed == [*["entities_of"] * 3, "topics_of", "summaries_of"]
 
 
 async def test_another_attempt_continues_behind_the_first() -> None:
@@ -227,6 +237,34 @@ def test_what_tasks_want_at_the_same_time_is_found_in_one_call() -> None:
     assert engine.read == [["Anna is here.", "It rains.", "So is Anna."], ["Anna is in Lisbon."]]
 
 
+async def talks(engine: NamesEngine, *texts: str) -> list[Document]:
+    """The results of tasks that are there at the same time, each with one of the texts."""
+    device = Device(patience_seconds=5)
+    line = Batches(device)
+    works = [TogetherWork(line, Options(topics=("a", "b")), batches=[said(text)]) for text in texts]
+    try:
+        return await asyncio.gather(*(run(work, engine, FakeEmit(work)) for work in works))
+    finally:
+        device.close()
+
+
+async def test_tasks_share_the_calls_of_all_three_parts() -> None:
+    """Entities, topics and summary of three tasks take one call each; every task gets its own."""
+    engine = NamesEngine()
+    documents = await talks(engine, "Anna is here.", "It rains.", "So is Lisbon.")
+    assert engine.shared == [3, 3, 3]
+    assert [document.summary for document in documents] == ["Anna is here.", "It rains.", "So is Lisbon."]
+    assert all([topic.label for topic in document.topics] == ["a", "b"] for document in documents)
+
+
+async def test_a_long_text_makes_no_other_task_wait_in_its_call() -> None:
+    """What weighs more than a call may is computed alone: two short tasks share, and the long one has its own."""
+    engine = NamesEngine()
+    await talks(engine, "It rains.", "word " * WORDS_PER_CALL, "So it does.")
+    assert engine.shared[0] == 3
+    assert sorted(engine.shared[1:]) == [1, 1, 2, 2]
+
+
 @pytest.mark.parametrize("variable", ["nlp_entities_engine", "nlp_topics_engine", "nlp_summary_engine"])
 def test_an_unknown_engine_is_refused_with_the_choices(variable: str) -> None:
     """The error names the environment variable and what it can be."""
@@ -242,43 +280,3 @@ def test_the_model_needs_no_library_to_be_chosen() -> None:
     assert engine.finds(" Organisation")
     assert not engine.finds("dinosaur")
     assert all(map(engine.finds, engine.default_entity_labels))
-
-
-@pytest.mark.parametrize(
-    ("texts", "expected"),
-    [
-        (["Hello there. How are you?"], ["Hello there.", "How are you?"]),
-        (["We met Dr. Smith and J. Doe of the U.S. Senate."], ["We met Dr. Smith and J. Doe of the U.S. Senate."]),
-        (["This begins here", "and ends there. Next."], ["This begins here and ends there.", "Next."]),
-        (
-            ['He said "Stop!" and left.', "“Why?” She did not say."],
-            ['He said "Stop!" and left.', "“Why?”", "She did not say."],
-        ),
-        (["今日は雨です。明日は晴れます。"], ["今日は雨です。", "明日は晴れます。"]),
-        (["Version 3.8 is out.", "...", ""], ["Version 3.8 is out."]),
-    ],
-)
-def test_sentences_are_whole(texts: list[str], expected: list[str]) -> None:
-    """Full stops in abbreviations and numbers end nothing; a sentence may run over the end of a segment."""
-    assert sentences(texts) == expected
-
-
-@pytest.mark.parametrize("text", ["=" * 100_000, "." * 100_000 + "x", '."' * 50_000, "a. " * 30_000, "word " * 20_000])
-def test_sentences_of_nonsense_are_cut_in_no_time(text: str) -> None:
-    """No input takes time that grows with its square, or gives a sentence without end."""
-    assert all(len(sentence.split()) <= MOST_WORDS for sentence in sentences([text]))
-
-
-def test_representatives_are_one_of_each_kind() -> None:
-    """A remark that is repeated is chosen once, and one that was made once, at the end, has its place."""
-    first, second, last = np.eye(3, dtype=np.float32)
-    vectors = np.stack([first] * 50 + [second] * 50 + [last])
-    chosen = representatives(vectors, [10] * 101, 3)
-    assert [index // 50 for index in chosen] == [0, 1, 2]
-
-
-def test_every_stretch_of_a_very_long_text_is_represented() -> None:
-    """With thousands of sentences each thousand has at least one in the summary, in order."""
-    vectors = np.ones((3500, 1), dtype=np.float32)
-    chosen = representatives(vectors, [10] * 3500, 2)
-    assert [index // 875 for index in chosen] == [0, 1, 2, 3]
