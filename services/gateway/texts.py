@@ -11,7 +11,6 @@ import msgspec
 from litestar import Request
 from multipart import MultipartError, MultipartSegment, PushMultipartParser
 
-from services.gateway.detection import guess
 from services.gateway.formdata import (
     SLACK_BYTES,
     TextFields,
@@ -25,6 +24,7 @@ from services.gateway.formdata import (
 from services.gateway.problems import Problem
 from services.gateway.splitter import Piece, pieces_of
 from shared import codec
+from shared.detection import guess
 from shared.messages import Document, Segment
 
 TEXT_FIELD = "text"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from services.translate._language import strange
 from services.translate._masks import NUMBER, Masked, Span, mask, outside, restore, verbatim, with_numbers
 from services.translate._script import astray
 
@@ -30,8 +31,9 @@ class Outcome(msgspec.Struct, frozen=True):
     suspect: bool = False
 
 
-def translate(sentences: Sequence[str], infer: Infer, *, target: str) -> list[Outcome]:
-    """One outcome for each sentence. Sentences without a word come back as they are, without a call of the model."""
+def translate(sentences: Sequence[str], infer: Infer, *, pair: tuple[str, str]) -> list[Outcome]:
+    """One outcome for each sentence, from the first language of `pair` into the second. Sentences without a word come
+    back as they are, without a call of the model."""
     settled: dict[int, Outcome] = {}
     for number, sentence in enumerate(sentences):
         if not _translatable(sentence):
@@ -41,11 +43,11 @@ def translate(sentences: Sequence[str], infer: Infer, *, target: str) -> list[Ou
         hidden = [mask(sentences[number], spans_of(sentences[number])) for number in left]
         if left:
             for number, masked, answer in zip(left, hidden, infer([one.text for one in hidden]), strict=True):
-                text = _accept(sentences[number], masked, answer, target=target)
+                text = _accept(sentences[number], masked, answer, pair)
                 if text is not None:
                     settled[number] = Outcome(text)
     return [
-        settled[number] if number in settled else _by_pieces(sentence, infer, target)
+        settled[number] if number in settled else _by_pieces(sentence, infer, pair)
         for number, sentence in enumerate(sentences)
     ]
 
@@ -75,15 +77,19 @@ def keeps_numbers(source: str, text: str) -> bool:
     return not any(there[spelling] for spelling in used)
 
 
-def _accept(source: str, masked: Masked, answer: str, *, target: str) -> str | None:
+def _accept(source: str, masked: Masked, answer: str, pair: tuple[str, str]) -> str | None:
     plain = _ended_like(source, answer.strip())
     text = restore(masked, plain)
-    if not text or loops(source, text) or astray(masked.text, plain, target) or not keeps_numbers(source, text):
+    if not text or loops(source, text) or _astray(masked.text, plain, pair) or not keeps_numbers(source, text):
         return None
     return text
 
 
-def _by_pieces(sentence: str, infer: Infer, target: str) -> Outcome:
+def _astray(source: str, text: str, pair: tuple[str, str]) -> bool:
+    return astray(source, text, pair[1]) or strange(source, text, pair)
+
+
+def _by_pieces(sentence: str, infer: Infer, pair: tuple[str, str]) -> Outcome:
     """The translation of what stands around numbers and the like, each of which keeps its place."""
     spans = _verbatim_and_numbers(sentence)
     gaps = outside(sentence, spans)
@@ -92,7 +98,7 @@ def _by_pieces(sentence: str, infer: Infer, target: str) -> Outcome:
     suspect = False
     for number, answer in zip(asked, infer([cores[number] for number in asked]), strict=True):
         core, text = cores[number], _ended_like(cores[number], answer.strip())
-        if not text or loops(core, text) or astray(core, text, target):
+        if not text or loops(core, text) or _astray(core, text, pair):
             suspect = True
         else:
             gaps[number] = gaps[number].replace(core, text, 1)

@@ -155,7 +155,7 @@ class Together(msgspec.Struct, frozen=True):
 
     def _outcomes(self, pair: Pair, sentences: Sequence[str]) -> list[Outcome]:
         source, target = pair
-        return _faithful.translate(sentences, lambda asked: self.engine.infer(asked, source, target), target=target)
+        return _faithful.translate(sentences, lambda asked: self.engine.infer(asked, source, target), pair=pair)
 
 
 def _groups(plans: Sequence[_Plan]) -> Iterator[list[_Plan]]:

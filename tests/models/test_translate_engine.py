@@ -21,7 +21,7 @@ def translators() -> tuple[Translate, Translate]:
     def through(source: str, target: str) -> Translate:
         def translate(sentence: str) -> str:
             (outcome,) = _faithful.translate(
-                [sentence], lambda asked: engine.infer(asked, source, target), target=target
+                [sentence], lambda asked: engine.infer(asked, source, target), pair=(source, target)
             )
             assert not outcome.suspect
             return outcome.text

@@ -66,7 +66,7 @@ def to_french(french: Translator) -> Callable[[str], Outcome]:
     """One sentence with everything that the stage puts around the model."""
 
     def translate(sentence: str) -> Outcome:
-        (outcome,) = _faithful.translate([sentence], lambda asked: french.infer(asked, "en", "fr"), target="fr")
+        (outcome,) = _faithful.translate([sentence], lambda asked: french.infer(asked, "en", "fr"), pair=("en", "fr"))
         return outcome
 
     return translate
@@ -135,6 +135,14 @@ async def test_who_reads_a_translation_knows_that_it_was_indirect(nllb: Path) ->
     engine = loaded(f"en-fr={nllb},fr-ru={nllb}", translate_pivot="fr")
     _, warnings = await run(engine, "Yes.", "ru")
     assert "translation_indirect" in warnings
+
+
+async def test_t08_a_translation_into_a_third_language_is_not_believed(opus: Path) -> None:
+    """A model that answers in French to whoever asks for Spanish: the source text stands, and the result says so."""
+    spanish = loaded(f"en-es={opus}")
+    text = "Please send the report to the second office."
+    assert spanish.infer([text], "en", "es") == [FRENCH[text]]
+    assert await run(spanish, text, "es") == (text, ["translation_suspect"])
 
 
 async def test_t02_a_text_without_a_full_stop_keeps_each_number(french: Translator) -> None:
