@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from itertools import chain
 from typing import Protocol
 
+from services.nlp._borders import across
 from services.nlp._masking import (
     WITHHELD,
     Names,
@@ -51,9 +52,15 @@ def redacted(
             for segment, spans in zip(segments, found, strict=True)
         )
     )
+    over, over_translated = (
+        _across(segments, texts, kinds)
+        for texts in ([segment.text for segment in segments], [segment.translation or "" for segment in segments])
+    )
     return [
-        withheld(segment) if spans is None else _masked(segment, kinds, names, spans, more)
-        for segment, spans, more in zip(segments, found, translated, strict=True)
+        withheld(segment) if spans is None else _masked(segment, kinds, names, [*spans, *begun], [*more, *begun_there])
+        for segment, spans, more, begun, begun_there in zip(
+            segments, found, translated, over, over_translated, strict=True
+        )
     ]
 
 
@@ -68,6 +75,20 @@ def withheld_notices(segments: Sequence[Segment]) -> tuple[Notice, ...]:
         "could not be found for certain."
     )
     return (Notice(code="redaction_withheld", message=message, stage=StageName.NLP),)
+
+
+def _across(segments: Sequence[Segment], texts: Sequence[str], kinds: Collection[str]) -> list[list[Span]]:
+    """In each text, the parts of what runs over into others: in those that follow it, or, where several people speak,
+    in what the same one goes on to say."""
+    everybody = range(len(segments))
+    voices: dict[tuple[str | None, int | None], list[int]] = {}
+    for number, segment in enumerate(segments):
+        voices.setdefault((segment.speaker, segment.channel), []).append(number)
+    parts: list[list[Span]] = [[] for _ in segments]
+    for voice in (everybody, *voices.values()) if len(voices) > 1 else (everybody,):
+        for number, spans in zip(voice, across([texts[number] for number in voice], kinds), strict=True):
+            parts[number] += spans
+    return parts
 
 
 def _masked(

@@ -177,7 +177,8 @@ async def _redact(work: Work, engine: Engine, emit: Emit, labels: Sequence[str])
         found += await _spans(work, engine, texts, wanted)
         translations = [(segment.translation or "") if target else "" for segment in part]
         translated += [spans or () for spans in await _spans(work, engine, translations, wanted)]
-    await emit.segments(redacted(enriched, work.options.redact, found=found, translated=translated))
+    whole = await work.compute(redacted, enriched, work.options.redact, found=found, translated=translated)
+    await emit.segments(whole)
 
 
 async def _spans(

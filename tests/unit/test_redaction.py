@@ -2,6 +2,7 @@
 
 import re
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -153,6 +154,67 @@ async def test_a_sentence_that_nobody_reads_is_withheld() -> None:
     assert "redaction_withheld" in [warning.code for warning in result.warnings]
     result, _ = await redact(foreign, kinds=("email",))
     assert result.transcript == "Anna kommt, [EMAIL]."
+
+
+@pytest.mark.parametrize(
+    ("kind", "texts", "expected"),
+    [
+        ("phone", ["Call 555 123.", "4567 after six."], "Call [PHONE]. [PHONE] after six."),
+        ("phone", ["It is five five five.", "One two.", "Three four."], "It is [PHONE]. [PHONE]. [PHONE]."),
+        ("email", ["Write to anna dot smith.", "At example dot com."], "Write to [EMAIL]. [EMAIL]."),
+        ("email", ["Write to anna@example.", "com today."], "Write to [EMAIL]. [EMAIL] today."),
+        ("email", ["Write to anna", "@example.com today."], "Write to [EMAIL] [EMAIL] today."),
+        ("card", ["It is 4111 1111", "1111 1111, thanks."], "It is [CARD] [CARD], thanks."),
+        ("ip", ["From 192.168.", "0.1 it is."], "From [IP]. [IP] it is."),
+        ("phone", ["We were 12.", "They came at 9."], "We were 12. They came at 9."),
+        ("email", ["I see Anna.", "At nine she left."], "I see Anna. At nine she left."),
+        ("url", ["See www.example.com.", "Then come."], "See [URL]. Then come."),
+    ],
+)
+async def test_what_runs_over_into_the_next_sentence_is_masked_in_both(
+    kind: str, texts: list[str], expected: str
+) -> None:
+    """However the recogniser has cut it; what only stands beside a border is left alone."""
+    result, _ = await redact(*(spoken(text, index=number) for number, text in enumerate(texts, 1)), kinds=(kind,))
+    assert result.transcript == expected
+
+
+SAID = "Call 555 123 4567 or write to anna dot smith at example dot com today."
+SAID_IN_PORTUGUESE = "Ligue para 555 123 4567 ou escreva para anna@example.com hoje mesmo ao meio dia."
+
+
+@pytest.mark.parametrize("place", range(1, len(SAID.split())))
+async def test_wherever_a_text_is_cut_nothing_of_a_secret_is_left(place: int) -> None:
+    """Text, words, subtitles and translation of both halves, and what comes of them, hold no part of it."""
+    words, other = SAID.split(), SAID_IN_PORTUGUESE.split()
+    halves = [" ".join(words[:place]), " ".join(words[place:])]
+    translations = [" ".join(other[:place]), " ".join(other[place:])]
+    result, emit = await redact(
+        *(
+            spoken(text, index=number, translation=translation)
+            for number, (text, translation) in enumerate(zip(halves, translations, strict=True), 1)
+        ),
+        kinds=("phone", "email"),
+        target="pt",
+    )
+    shown = [
+        *(each.text + str(each.translation) + "".join(word.text for word in each.words) for each in result.segments),
+        f"{result.transcript} {result.translation} {result.summary} {emit.steps[:2]}",
+        *(render(result, kind, translated=way) for kind in Format for way in (True, False)),
+    ]
+    secrets = re.compile(r"\b555\b|\b123\b|4567|anna|smith|example|\bcom\b", re.IGNORECASE)
+    assert not [found for each in shown for found in secrets.findall(each)]
+
+
+async def test_what_another_speaker_breaks_into_is_masked() -> None:
+    """Between the two halves of a number somebody else says 'mhm'."""
+    said = [("Call 555 123.", "A"), ("Mhm.", "B"), ("4567 it is.", "A")]
+    segments = [
+        msgspec.structs.replace(spoken(text, index=number), speaker=speaker)
+        for number, (text, speaker) in enumerate(said, 1)
+    ]
+    result, _ = await redact(*segments, kinds=("phone",))
+    assert result.transcript == "Call [PHONE]. Mhm. [PHONE] it is."
 
 
 async def test_a_kind_that_cannot_be_found_fails_the_task() -> None:
