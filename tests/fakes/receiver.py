@@ -1,12 +1,14 @@
 """A server that the gateway is told to ask: what came, and answers in the order that a test gives."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
 
 from tests.conftest import free_port
+from tests.fakes.authority import Certificate
 
 
 class Came(msgspec.Struct, frozen=True):
@@ -52,8 +54,11 @@ def answer(status: int, body: bytes = b"", **headers: str) -> bytes:
 
 
 @asynccontextmanager
-async def receiving(*answers: bytes) -> AsyncGenerator[Receiver]:
-    """A receiver for the time of the block."""
-    receiver = Receiver(answers)
-    async with await asyncio.start_server(receiver.serve, "127.0.0.1", receiver.port):
+async def receiving(*answers: bytes, certificate: Certificate | None = None) -> AsyncGenerator[Receiver]:
+    """A receiver for the time of the block; over TLS, if it has a certificate."""
+    receiver, tls = Receiver(answers), None
+    if certificate:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(*certificate)
+    async with await asyncio.start_server(receiver.serve, "127.0.0.1", receiver.port, ssl=tls):
         yield receiver

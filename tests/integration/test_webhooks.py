@@ -6,6 +6,7 @@ import hmac
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, cast
 
 import httpx
@@ -22,12 +23,14 @@ from shared.redis import Redis
 from shared.settings import BaseSettings
 from shared.webhooks import secret_of, shown
 from tests.conftest import wait_until
+from tests.fakes.authority import Authority
 from tests.fakes.form import wav
 from tests.fakes.gateway import served
 from tests.fakes.receiver import Came, answer, receiving
 from tests.fakes.stages import STAGES, FakeEngine
 from tests.fakes.task import LiveTask
 from tests.fakes.tenants import ENTRIES, WEB, bearing
+from tests.fetching import Unavailable, leave_out
 from tests.mesh import working
 
 MASTER = "s" * 40
@@ -107,6 +110,35 @@ async def test_the_end_of_a_task_is_told_and_signed(client: httpx.AsyncClient, s
     assert b"Sentence" not in came.body
     assert webhook["state"] == "delivered"
     assert [(attempt["status"], attempt["error"]) for attempt in webhook["attempts"]] == [(204, None)]
+
+
+async def test_a_webhook_goes_over_tls_to_whom_it_is_for(
+    client: httpx.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To a receiver whose certificate is its host's, and signed by those whom `SSL_CERT_FILE` names; any other hears
+    nothing of it."""
+    try:
+        ours, strange = Authority(tmp_path / "ours"), Authority(tmp_path / "strange")
+    except Unavailable as error:
+        leave_out(error)
+    monkeypatch.setenv("SSL_CERT_FILE", str(ours.certificate))
+    host = "IP:127.0.0.1"
+    for certificate, trusted in (
+        (ours.sign("receiver", host), True),
+        (strange.sign("receiver", host), False),
+        (ours.sign("other.example"), False),
+    ):
+        async with receiving(answer(204), certificate=certificate) as receiver:
+            task_id = await submitted(client, receiver.url.replace("http:", "https:"))
+            await client.delete(f"/audio/tasks/{task_id}")
+
+            async def tried(task_id: str = task_id) -> bool:
+                return bool((await webhook_of(client, task_id))["attempts"])
+
+            await wait_until(tried, description="it has been tried")
+        attempts = (await webhook_of(client, task_id))["attempts"]
+        assert attempts[0]["error"] == (None if trusted else "unconnected")
+        assert [is_signed(came) for came in receiver.came] == [True] * trusted
 
 
 async def test_c06_a_receiver_that_fails_five_times_gets_the_sixth(client: httpx.AsyncClient) -> None:
