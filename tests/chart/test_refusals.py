@@ -83,6 +83,8 @@ BAD = {
     # variables
     "extraEnv: REDIS_HOST": "extraEnv: [{name: REDIS_HOST, value: elsewhere}]",
     "stages.asr.extraEnv: HF_TOKEN": "stages: {asr: {extraEnv: [{name: HF_TOKEN, value: hf_0123}]}}",
+    "stages.asr.extraEnv: AWS_REGION": "{blobStore: {type: url, url: 's3://r', s3: {region: a}}, stages: "
+    "{asr: {extraEnv: [{name: AWS_REGION, value: b}]}}}",
     "modelCache.extraEnv.0": "modelCache: {extraEnv: [{name: PIP_INDEX_URL, valu: x}]}",
     "gateway.extraEnv.0": "gateway: {extraEnv: [{value: x}]}",
 }

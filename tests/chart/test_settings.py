@@ -59,6 +59,18 @@ def test_what_is_chosen_reaches_the_service() -> None:
     assert (asr.log_level, getattr(asr, "asr_beam_size", None), asr.redis_host) == ("error", 3, "demo-voxmesh-redis")
 
 
+def test_a_variable_is_there_once() -> None:
+    """A block's own variable counts before one for all, and `extraEnv` before `config`: no name is there twice."""
+    own, shared = '[{"name":"LOG_LEVEL","value":"debug"},{"name":"A","value":"own"}]', '[{"name":"A","value":"all"}]'
+    given = ("config.LOG_LEVEL=error", "extraEnv=" + shared, "stages.asr.extraEnv=" + own)
+    options = ("--set", given[0], "--set-json", given[1], "--set-json", given[2])
+    for name, deployment in of_kind("Deployment", manifests("default", *options)).items():
+        names = [entry["name"] for entry in helm.container(deployment)["env"]]
+        assert len(names) == len(set(names))
+        expected = ("debug", "own") if name == "asr" else ("error", "all")
+        assert (environment(deployment)["LOG_LEVEL"], environment(deployment)["A"]) == expected
+
+
 @pytest.mark.parametrize("values", helm.VALUES)
 def test_the_services_start_with_their_variables(values: str) -> None:
     """Each service takes what its manifest gives it, and has the address of Redis from it."""

@@ -80,11 +80,17 @@
 {{ end -}}
 {{- end -}}
 
-{{/* Takes (list $ block): the settings and variables that people have chosen, the block's own in front of those of all. */}}
+{{/* Takes (list $ block): the settings and variables that people have chosen. Of two of a name the block's own counts, and
+`extraEnv` before `config`: an API server takes no name twice. */}}
 {{- define "voxmesh.chosenEnv" -}}
-{{- $root := first . -}}
+{{- $root := first . -}}{{- $extra := dict -}}
+{{- range concat $root.Values.extraEnv (last .).extraEnv }}{{ $_ := set $extra .name . }}{{ end -}}
 {{ range $name, $value := mergeOverwrite (deepCopy $root.Values.config) (deepCopy (last .).config) -}}
+{{ if not (hasKey $extra $name) -}}
 - {name: {{ $name }}, value: {{ include "voxmesh.text" $value | quote }}}
 {{ end -}}
-{{ with concat $root.Values.extraEnv (last .).extraEnv }}{{ toYaml . }}{{ end }}
+{{ end -}}
+{{ $chosen := list -}}
+{{ range keys $extra | sortAlpha }}{{ $chosen = append $chosen (get $extra .) }}{{ end -}}
+{{ with $chosen }}{{ toYaml . }}{{ end }}
 {{- end -}}

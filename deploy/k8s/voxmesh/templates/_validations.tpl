@@ -106,6 +106,17 @@
 {{- end -}}
 {{- end -}}
 
+{{/* Takes (list key environment-of-a-container): a variable that a value of its own sets as well. */}}
+{{- define "voxmesh.checkDoubles" -}}
+{{- $seen := dict -}}
+{{- range last . | fromYamlArray -}}
+{{- if hasKey $seen .name -}}
+{{- include "voxmesh.refuse" (list (first $) (printf "%s is set by another value" .name)) -}}
+{{- end -}}
+{{- $_ := set $seen .name true -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Takes (list key variables). */}}
 {{- define "voxmesh.checkEnv" -}}
 {{- range last . -}}
