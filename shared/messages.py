@@ -98,6 +98,8 @@ class Segment(Message, frozen=True, tag_field="type", tag="segment"):
 
     `channel` counts from 0, as channels lie in the file; None where they were mixed.
 
+    `language_score` is how likely `language` is by its sound, 0 to 1; None where it did not have to be guessed.
+
     `gap` is the white space before it; gaps and texts put together are the text that a client has sent.
     `translation` is None until the translate stage has run, and also when the sentence could not be translated.
     """
@@ -109,6 +111,7 @@ class Segment(Message, frozen=True, tag_field="type", tag="segment"):
     words: tuple[Word, ...] = ()
     speaker: str | None = None
     language: str | None = None
+    language_score: float | None = None
     translation: str | None = None
     entities: tuple[Entity, ...] = ()
     channel: int | None = None

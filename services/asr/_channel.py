@@ -10,39 +10,46 @@ from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 
-from services.asr._clips import Clip, Cutter, Samples
+from services.asr._clips import RATE, Clip, Cutter, Samples
 from services.asr._recogniser import Heard, Hints, Recogniser, Request, in_english
 from services.asr._sentences import sentences
 from shared.messages import Segment, Word
 from shared.stage import Work
 
-_SURE = 0.5
+SURE = 0.5
 """A language guessed with less certainty is guessed again with more speech, before anything is written …"""
 _MOST_UNSURE_CLIPS = 3
 """… of which this much must be enough; the client is told then."""
+_BEYOND_SECONDS = 0.5
+"""A recogniser that times a word so far behind the end of a clip is wrong about it, not merely inexact."""
 _SHORTEST_SECONDS = 0.02
 """No word takes less: one that seems to has been squeezed by its neighbours."""
 _LONGEST_SECONDS, _LONGEST_CHARACTER_SECONDS = 3.0, 0.2
 """No word takes more than this and this for each character: one that seems to has been stretched over speech behind it
 that the recogniser has left out."""
 
-_Spoken = tuple[Clip, Sequence[Word], str]
-"""A clip, its words, and what they are in."""
+
+class _Spoken(msgspec.Struct, frozen=True):
+    """A clip, its words, what they are in, and how likely that is if it was guessed."""
+
+    clip: Clip
+    words: Sequence[Word]
+    language: str
+    score: float | None
 
 
 class Channel:
     """Channel `number` of the recording; None stands for the mix of all.
 
     `pending` are the segments that are transcribed and not written yet, in order and not numbered. `language` is what
-    is spoken at first, as soon as it is known; `language_score` how certain that is, None where nothing had to be
-    guessed."""
+    is spoken at first, as soon as it is known. `hints_cut` and `clamped` tell what went wrong with what was heard."""
 
     def __init__(self, work: Work, engine: Recogniser, number: int | None) -> None:
         written = [segment for segment in work.written if segment.channel == number]
         self.pending = deque[Segment]()
         self.language = written[0].language if written else work.options.language
-        self.language_score: float | None = None
         self.hints_cut = False
+        self.clamped = False
         self._work = work
         self._engine = engine
         self.number = number
@@ -59,11 +66,6 @@ class Channel:
     def speech(self) -> bytearray:
         """One byte per frame so far: 1 where somebody speaks."""
         return self._cutter.speech
-
-    @property
-    def unsure(self) -> bool:
-        """Whether the language is half a guess."""
-        return self.language_score is not None and self.language_score < _SURE
 
     @property
     def floor(self) -> float:
@@ -107,11 +109,11 @@ class Channel:
         self._size = min(self._size * 2, self._engine.batch_size)
         if clips[-1].end > self._written_until:
             heard = await self._heard(clips)
-            unsure = heard.language_score is not None and heard.language_score < _SURE
+            unsure = heard.language_score is not None and heard.language_score < SURE
             if unsure and len(clips) < _MOST_UNSURE_CLIPS and not self._ended:
                 return
             if any(heard.clips) and self.language is None:
-                self.language, self.language_score = heard.language, heard.language_score
+                self.language = heard.language
             self.hints_cut = self.hints_cut or heard.hints_cut
             self.pending += self._segments(await self._with_rests(clips, heard), until)
         self._held = []
@@ -140,17 +142,18 @@ class Channel:
         """The clips with their words. Where the recogniser stopped in the middle, it is asked for the rest alone: it
         likes to take what is said again for a repetition of its own."""
         spoken: list[_Spoken] = []
-        for clip, words, language in zip(clips, heard.clips, heard.languages, strict=True):
-            spoken.append((clip, words, language))
+        for clip, words, language, score in zip(clips, heard.clips, heard.languages, heard.scores, strict=True):
+            spoken.append(_Spoken(clip, words, language, score))
             rest = clip.behind(_over(words[-1])) if words else None
             if rest:
                 more = await self._heard([rest], language=language)
-                spoken.append((rest, more.clips[0], language))
+                spoken.append(_Spoken(rest, more.clips[0], language, score))
         return spoken
 
     def _segments(self, spoken: Sequence[_Spoken], until: float) -> list[Segment]:
         """What is said behind what is written. What came in English though something else is spoken is its own
         translation."""
+        self.clamped = self.clamped or any(map(_is_beyond, spoken))
         return [
             Segment(
                 index=0,
@@ -158,12 +161,13 @@ class Channel:
                 end=sentence[-1].end,
                 text=text,
                 words=_stripped(sentence) if self._work.options.word_timestamps else (),
-                language=language,
-                translation=text if in_english(language, self._work.options.english_unless) else None,
+                language=heard.language,
+                language_score=heard.score,
+                translation=text if in_english(heard.language, self._work.options.english_unless) else None,
                 channel=self.number,
             )
-            for clip, words, language in spoken
-            for sentence in sentences(_placed(words, clip, until))
+            for heard in spoken
+            for sentence in sentences(_placed(heard.words, heard.clip, until))
             if (sentence[0].start + sentence[-1].end) / 2 > self._written_until
             for text in ["".join(word.text for word in sentence).strip()]
         ]
@@ -180,6 +184,11 @@ def _placed(words: Sequence[Word], clip: Clip, length: float) -> list[Word]:
         earliest = end
         placed.append(msgspec.structs.replace(word, start=start, end=end))
     return placed
+
+
+def _is_beyond(spoken: _Spoken) -> bool:
+    """Whether a word was timed behind the end of what was heard."""
+    return any(word.end > len(spoken.clip.samples) / RATE + _BEYOND_SECONDS for word in spoken.words)
 
 
 def _over(word: Word) -> float:

@@ -37,6 +37,14 @@ def mixed(languages: Mapping[str, float]) -> Notice:
     return _notice(code="mixed_language", message=message)
 
 
+def clamped() -> Notice:
+    """Some words were said to end behind the end."""
+    message = (
+        "The recogniser timed some words behind the end of what it heard; they were put where they can be at most."
+    )
+    return _notice(code="times_clamped", message=message)
+
+
 def hints_cut() -> Notice:
     """Prompt and hotwords did not fit."""
     message = "The initial prompt and the hotwords are too long for the recogniser; a part was left out. Send less."

@@ -48,6 +48,11 @@ class Row(msgspec.Struct, kw_only=True):
     decoded: Decoded | None = None
     words: Sequence[Word] = ()
 
+    @property
+    def score(self) -> float | None:
+        """How likely its language is, if it was guessed."""
+        return round(self.guesses.get(self.language, 0.0), 4) if self.guesses else None
+
 
 def groups(rows: Iterable[Row], key: Callable[[Row], Hashable]) -> Iterator[list[Row]]:
     """`rows` in groups with an equal key, in the order in which they begin."""

@@ -161,6 +161,7 @@ class Whisper:
                 language_score=score,
                 clips=[row.words for row in of_request],
                 languages=[row.language for row in of_request],
+                scores=[row.score for row in of_request],
                 hints_cut=any(row.hints_cut for row in of_request),
             )
             for of_request, (language, score) in zip(own, found, strict=True)

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from services.asr import _notices
-from services.asr._channel import Channel
+from services.asr._channel import SURE, Channel
 from services.asr._clips import FRAME, FRAME_SECONDS, Samples
 from services.asr._copies import without_copies
 from services.asr._recogniser import Recogniser
@@ -117,8 +117,7 @@ class _Transcription:
         segments = named(self._work.written, turns)
         duration = round(self._windows.seconds, 3)
         warnings = tuple(self._warnings())
-        main, languages = self._main(), self._languages()
-        language = next(iter(languages), main.language)
+        language = next(iter(_languages(segments)), self._channels[0].language)
         transcript = Transcript(
             transcript=" ".join(segment.text for segment in segments),
             language=language,
@@ -130,40 +129,36 @@ class _Transcription:
             segments=len(segments),
             duration=duration,
             language=language,
-            language_score=main.language_score if main.language == language else None,
+            language_score=_likelihood(segments, language),
             coverage=self._coverage(),
             warnings=warnings,
             turns=tuple(turns),
         )
-
-    def _main(self) -> Channel:
-        """The channel on which most is said."""
-        numbers = [segment.channel or 0 for segment in self._work.written]
-        return self._channels[max(range(len(self._channels)), key=numbers.count)]
-
-    def _languages(self) -> dict[str, float]:
-        """What is spoken, and for which share of the time in which somebody speaks, 0 to 1; the most first."""
-        seconds: dict[str, float] = {}
-        for segment in self._work.written:
-            if segment.language:
-                seconds[segment.language] = seconds.get(segment.language, 0.0) + segment.end - segment.start
-        whole = sum(seconds.values()) or 1.0
-        ordered = sorted(seconds.items(), key=lambda item: -item[1])
-        return {language: spoken / whole for language, spoken in ordered}
 
     def _warnings(self) -> Iterator[Notice]:
         if self._windows.damaged:
             yield _notices.damaged(self._windows.seconds, self._windows.claimed)
         if not self._work.written:
             yield _notices.no_speech()
-        if guessed := [channel.language for channel in self._channels if channel.unsure]:
-            yield _notices.unsure(guessed[0])
-        if len(languages := self._languages()) > 1:
+        if unsure := next(self._unsure(), None):
+            yield _notices.unsure(unsure)
+        if len(languages := _languages(self._work.written)) > 1:
             yield _notices.mixed(languages)
+        if any(channel.clamped for channel in self._channels):
+            yield _notices.clamped()
         if any(channel.hints_cut for channel in self._channels):
             yield _notices.hints_cut()
         if self._work.options.diarize and not self.speakers.told:
             yield _notices.speakers_unknown()
+
+    def _unsure(self) -> Iterator[str]:
+        """What is mostly spoken on each channel, where that is half a guess."""
+        for channel in sorted({segment.channel or 0 for segment in self._work.written}):
+            own = [segment for segment in self._work.written if (segment.channel or 0) == channel]
+            language = next(iter(_languages(own)), None)
+            score = _likelihood(own, language)
+            if language and score is not None and score < SURE:
+                yield language
 
     def _coverage(self) -> float:
         """The share of frames with speech that lie in a segment of their channel; 1.0 where nobody speaks."""
@@ -178,6 +173,29 @@ class _Transcription:
             total += int(spoken.sum())
             covered += int((spoken & near).sum())
         return round(covered / total, 3) if total else 1.0
+
+
+def _languages(segments: Sequence[Segment]) -> dict[str, float]:
+    """What is spoken, and for which share of the time in which somebody speaks, 0 to 1; the most first."""
+    seconds: dict[str, float] = {}
+    for segment in segments:
+        if segment.language:
+            seconds[segment.language] = seconds.get(segment.language, 0.0) + segment.end - segment.start
+    whole = sum(seconds.values()) or 1.0
+    ordered = sorted(seconds.items(), key=lambda item: -item[1])
+    return {language: spoken / whole for language, spoken in ordered}
+
+
+def _likelihood(segments: Sequence[Segment], language: str | None) -> float | None:
+    """How likely it is that what is taken for `language` is in it, over all the time for which that was guessed; None
+    where nothing was. It comes from what is written alone, so that it outlives the attempt."""
+    guessed = [
+        (segment.end - segment.start, segment.language_score)
+        for segment in segments
+        if segment.language == language and segment.language_score is not None
+    ]
+    whole = sum(seconds for seconds, _ in guessed)
+    return round(sum(seconds * score for seconds, score in guessed) / whole, 4) if whole else None
 
 
 def _read(windows: Windows, count: int) -> Samples | None:

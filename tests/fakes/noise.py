@@ -23,11 +23,15 @@ class NoiseEngine:
     longest_seconds = 3_600.0
     diarizer: Diarizer | None = None
 
-    def __init__(self, *scores: float, late: float = 0.0, most: int = 30, quiet: float = 0.0) -> None:
-        """It guesses Portuguese with `scores`; what is not as loud as `quiet` is certainly English."""
+    def __init__(
+        self, *scores: float, later: float | None = None, late: float = 0.0, most: int = 30, quiet: float = 0.0
+    ) -> None:
+        """It guesses Portuguese with `scores`, and once that is known with `later`, or else the last of them; what is
+        not as loud as `quiet` is certainly English."""
         self.heard: list[tuple[int, Hints]] = []
         """How many clips each call brought, and the hints."""
         self._scores = list(scores)
+        self._later = later if later is not None else scores[-1] if scores else 0.9
         self._late = late
         self._quiet = quiet
         self._most = most
@@ -51,13 +55,14 @@ class NoiseEngine:
         """The answer to one request."""
         self.heard.append((len(clips), hints))
         known = hints.language or hints.likely
-        score = None if known else self._scores.pop(0) if self._scores else 0.9
+        score = self._later if known else self._scores.pop(0) if self._scores else 0.9
         words = [self._words(min(int(len(clip) / RATE), self._most)) for clip in clips]
         return Heard(
             language=known or self.language_of(clips[0]) or "pt",
-            language_score=score,
+            language_score=None if known else score,
             clips=words,
             languages=[self.language_of(clip) or known or "pt" for clip in clips],
+            scores=[None if hints.language else score] * len(clips),
             hints_cut=len(hints.prompt or "") > 1000,
         )
 

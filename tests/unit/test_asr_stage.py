@@ -130,6 +130,29 @@ async def test_an_unsure_language_is_taken_when_there_is_no_more(tmp_path: Path,
     assert [warning.code for warning in document.warnings] == ["language_uncertain"]
 
 
+async def test_an_attempt_behind_a_dead_one_is_as_unsure(tmp_path: Path) -> None:
+    """How likely the language is lies beside what is written: whoever finishes the task says the same of it."""
+    path = recording(tmp_path, *[("noise", 9.0), ("silence", 0.5)] * 10)
+    undisturbed, work, _ = await transcribe(path, NoiseEngine(0.3, 0.45))
+    assert {segment.language_score for segment in work.written} == {0.45}
+    for safe in (1, len(work.written)):
+        second = FakeWork(audio=path, written=work.written[:safe])
+        document = await run(second, NoiseEngine(later=0.45), FakeEmit(second))
+        assert document == undisturbed
+    assert undisturbed.language_score == 0.45
+    assert [warning.code for warning in undisturbed.warnings] == ["language_uncertain"]
+
+
+async def test_a08_all_of_the_recording_is_asked_for_the_language(tmp_path: Path) -> None:
+    """A start of which nobody is sure, and says so, needs no warning when all that follows is certain."""
+    path = recording(tmp_path, *[("noise", 9.0), ("silence", 0.5)] * 20)
+    document, work, _ = await transcribe(path, NoiseEngine(0.3, 0.4, later=0.95))
+    assert (work.written[0].language_score, work.written[-1].language_score) == (0.4, 0.95)
+    assert document.language_score is not None
+    assert 0.5 < document.language_score < 0.95
+    assert document.warnings == ()
+
+
 async def test_an_option_that_is_not_followed_is_no_secret(tmp_path: Path) -> None:
     """The task goes on, and says in both places what it did not do."""
     document, _, emit = await transcribe(recording(tmp_path, ("noise", 4)), options=Options(diarize=True))
@@ -209,8 +232,9 @@ async def test_a11_hints_reach_the_recogniser(tmp_path: Path) -> None:
 
 
 async def test_a05_times_stay_within_the_recording(tmp_path: Path) -> None:
-    """A recogniser that hears beyond the end, or overlapping words, is put right."""
+    """A recogniser that hears beyond the end, or overlapping words, is put right, and the task says so."""
     document, work, _ = await transcribe(recording(tmp_path, ("noise", 13.4)), NoiseEngine(late=20.0))
+    assert [warning.code for warning in document.warnings] == ["times_clamped"]
     words = [word for segment in work.written for word in segment.words]
     times = [time for word in words for time in (word.start, word.end)]
     assert times == sorted(times)
