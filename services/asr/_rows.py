@@ -31,12 +31,12 @@ class Decoded(msgspec.Struct, frozen=True):
 
 
 class Row(msgspec.Struct, kw_only=True):
-    """One clip. `length` is how many frames of 10 ms the model sees, silence behind the clip included."""
+    """One clip of `frames` of 10 ms. `length` is how many of them the model sees, silence behind the clip included."""
 
     request: int
     hints: Hints
     samples: Samples
-    features: Any
+    frames: int
     length: int
     encoded: Any = None
     guesses: Mapping[str, float] = {}
@@ -52,6 +52,10 @@ class Row(msgspec.Struct, kw_only=True):
     def score(self) -> float | None:
         """How likely its language is, if it was guessed."""
         return round(self.guesses.get(self.language, 0.0), 4) if self.guesses else None
+
+
+Step = Callable[[Sequence[Row]], Sequence[Row]]
+"""Finds out something more about rows."""
 
 
 def groups(rows: Iterable[Row], key: Callable[[Row], Hashable]) -> Iterator[list[Row]]:

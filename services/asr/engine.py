@@ -10,7 +10,7 @@ and unlikely is dropped; and one that repeats itself is decoded again with repet
 
 import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,10 @@ import numpy as np
 
 from services.asr._clips import Samples
 from services.asr._helpers import Helpers, make_helpers, threads
+from services.asr._lanes import LANES, Lanes, portioned
+from services.asr._memory import keep_freed_memory
 from services.asr._recogniser import Heard, Hints, Recogniser, Request, in_english
-from services.asr._rows import Decoded, Row, groups, settle
+from services.asr._rows import Decoded, Row, Step, groups, settle
 from services.asr._voices import Diarizer
 from services.asr._words import WITHOUT_SPACES, glued
 from services.asr.settings import Settings
@@ -37,6 +39,8 @@ _UNLIKELY = -1.0
 """Mean log probability of a token below which the model guesses."""
 _REPETITIVE = 2.4
 """How often a text must fit into its compressed form to be held for a loop."""
+_DECODED_AT_ONCE = 3
+"""Clips that a processor decodes at once: so many hypotheses fit into one tile of its matrix unit."""
 _FRAME_SECONDS = 0.01
 _FULL = 3000
 """Frames that Whisper sees at most, 30 s …"""
@@ -51,6 +55,8 @@ def make_engine(settings: Settings) -> Recogniser:
     """The engine that the settings ask for, not loaded yet. Raises `SettingsError` naming the variable."""
     choices = {"embedded": "whisperx.asr", "light": "faster_whisper"}
     library = choose("ASR_ENGINE", settings.asr_engine, choices)
+    if settings.asr_device == "cpu":
+        keep_freed_memory()
     return Whisper(settings, library=library, helpers=make_helpers(settings))
 
 
@@ -60,6 +66,7 @@ def model_arguments(settings: Settings) -> dict[str, Any]:
         "device": settings.asr_device,
         "compute_type": settings.compute_type,
         "cpu_threads": threads(settings),
+        "num_workers": 1 if settings.asr_device == "cuda" else LANES,
         "local_files_only": True,
     }
 
@@ -72,6 +79,7 @@ class Whisper:
         self._library = library
         self._helpers = helpers
         self._portions = Portions(2 * settings.asr_batch_size)
+        self._lanes = None if settings.asr_device == "cuda" else Lanes()
         self._whisper: Any = None
         self._ctranslate2: Any = None
         self._tokenizers: Any = None
@@ -142,17 +150,14 @@ class Whisper:
             self._row(number, request.hints, clip) for number, request in enumerate(requests) for clip in request.clips
         ]
         own = [[row for row in rows if row.request == number] for number in range(len(requests))]
-        for group in groups(rows, lambda row: row.length):
-            self._portions.compute(self._encode, group)
-            self._portions.compute(self._guess, [row for row in group if row.hints.language is None])
+        self._run(self._encode, rows, lambda row: row.length)
+        self._run(self._guess, [row for row in rows if row.hints.language is None], lambda row: row.length)
         found = [settle(of_request) for of_request in own]
         for row in rows:
             self._prepare(row)
-        for group in groups(rows, lambda row: (row.length, len(row.prompt))):
-            self._portions.compute(self._decode, group)
+        self._run(self._decode, rows, lambda row: (row.length, len(row.prompt)), most=_DECODED_AT_ONCE)
         spoken = [row for row in rows if row.decoded and row.decoded.tokens]
-        for group in groups(spoken, lambda row: (row.length, tuple(row.tokenizer.sot_sequence))):
-            self._portions.compute(self._time, group)
+        self._run(self._time, spoken, lambda row: (row.length, tuple(row.tokenizer.sot_sequence)))
         if self._helpers.aligner:
             self._portions.compute(self._align, spoken)
         return [
@@ -167,12 +172,20 @@ class Whisper:
             for of_request, (language, score) in zip(own, found, strict=True)
         ]
 
+    def _run(self, step: Step, rows: Sequence[Row], alike: Callable[[Row], Hashable], *, most: int = 1) -> None:
+        """One step for all rows. A graphics card gets those at once that are `alike`; a processor at most `most`."""
+        together = groups(rows, alike)
+        if self._lanes:
+            self._lanes.run(step, [portion for group in together for portion in portioned(group, most)])
+        else:
+            for group in together:
+                self._portions.compute(step, group)
+
     def _row(self, request: int, hints: Hints, clip: Samples) -> Row:
         if not self._whisper.model.is_multilingual:
             hints = msgspec.structs.replace(hints, language="en")
-        features = self._whisper.feature_extractor(clip)[..., :-1]
-        length = self._length(features.shape[-1])
-        return Row(request=request, hints=hints, samples=clip, features=features, length=length)
+        frames = len(clip) // self._whisper.feature_extractor.hop_length
+        return Row(request=request, hints=hints, samples=clip, frames=frames, length=self._length(frames))
 
     def _length(self, frames: int) -> int:
         """How many frames the model sees of a clip with so many."""
@@ -181,7 +194,8 @@ class Whisper:
 
     def _encode(self, rows: Sequence[Row]) -> Sequence[Row]:
         """One run of the encoder. What it makes of each row is kept where any later batch can take it from."""
-        padded = [np.pad(row.features, ((0, 0), (0, row.length - row.features.shape[-1]))) for row in rows]
+        extract = self._whisper.feature_extractor
+        padded = [np.pad(extract(row.samples)[:, : row.frames], ((0, 0), (0, row.length - row.frames))) for row in rows]
         features = self._ctranslate2.StorageView.from_array(np.ascontiguousarray(np.stack(padded)))
         encoded = self._whisper.model.encode(features, to_cpu=True)
         outputs: Samples = np.asarray(encoded.to(self._ctranslate2.DataType.float32))
@@ -233,7 +247,7 @@ class Whisper:
         """The words of each row with their times, from the decoder's attention to the sound."""
         tokenizer = rows[0].tokenizer
         texts = [row.decoded.tokens for row in rows if row.decoded]
-        lengths = [row.features.shape[-1] for row in rows]
+        lengths = [row.frames for row in rows]
         pieces = self._whisper.find_alignment(tokenizer, texts, self._stacked(rows), lengths)
         spaced = tokenizer.task == tokenizer.translate or tokenizer.language_code not in WITHOUT_SPACES
         for row, own in zip(rows, pieces, strict=True):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.asr._recogniser import Hints, Recogniser
+from services.asr._recogniser import Heard, Hints, Recogniser, Request
 from services.asr.engine import make_engine
 from services.asr.settings import Settings
 from services.asr.stage import run
@@ -17,6 +17,11 @@ from tests.fakes.stage import Died, FakeEmit, FakeWork
 from tests.models.hearing import LINES, MODELS, asr_settings, errors, heard, plain, transcribe, whole
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+def _known(answer: Heard) -> list[object]:
+    """All but the likelihoods, whose last digits are those of other sums."""
+    return [answer.languages, [[(word.text, word.start, word.end) for word in words] for words in answer.clips]]
 
 
 @pytest.fixture
@@ -134,6 +139,15 @@ def test_a06_every_length_of_clip_is_survived(engine: Recogniser) -> None:
     clips = [np.random.default_rng(1).normal(0, 0.1, size).astype(np.float32) for size in (512, 1024, 16_000, 479_744)]
     for batch in [*[[clip] for clip in clips], clips]:
         assert len(heard(engine, batch, Hints(language="en")).clips) == len(batch)
+
+
+def test_a_clip_is_heard_the_same_beside_others(engine: Recogniser, audio: Path) -> None:
+    """Tasks whose clips share a call get the text, the times and the languages that they would get alone."""
+    lines = ("librivox-0880.wav", "jfk.flac", "librivox-0930.wav", "librivox-0890.wav")
+    requests = [Request(clips=[decode(audio / name).samples], hints=Hints()) for name in lines]
+    alone = [engine.transcribe([request])[0] for request in requests]
+    together = engine.transcribe(requests)
+    assert [_known(answer) for answer in together] == [_known(answer) for answer in alone]
 
 
 def test_an_english_model_understands_english(audio: Path) -> None:

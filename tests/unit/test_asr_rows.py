@@ -9,7 +9,7 @@ from services.asr._rows import Row, groups, settle
 
 def row(guesses: dict[str, float], *, likely: str | None = None, language: str | None = None, length: int = 0) -> Row:
     hints = Hints(language=language, likely=likely)
-    return Row(request=0, hints=hints, samples=np.zeros(0, np.float32), features=None, length=length, guesses=guesses)
+    return Row(request=0, hints=hints, samples=np.zeros(0, np.float32), frames=0, length=length, guesses=guesses)
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,16 @@ from shared.errors import ModelMissing, SettingsError
     [("cpu", "", "int8"), ("cuda", "", "float16"), ("cuda", "int8", "int8"), ("cuda", "int8_float16", "int8_float16")],
 )
 def test_the_library_is_asked_for_the_device_and_its_precision(device: str, precision: str, expected: str) -> None:
-    """Each device has its usual precision, a setting counts more, and nothing is ever fetched from a hub."""
+    """Each device has its usual precision, a setting counts more, and nothing is ever fetched from a hub. A processor
+    works on two clips at once, a graphics card on one batch."""
     arguments = model_arguments(Settings(asr_device=device, asr_compute_type=precision, worker_threads=3))
-    assert arguments == {"device": device, "compute_type": expected, "cpu_threads": 3, "local_files_only": True}
+    assert arguments == {
+        "device": device,
+        "compute_type": expected,
+        "cpu_threads": 3,
+        "num_workers": 2 if device == "cpu" else 1,
+        "local_files_only": True,
+    }
 
 
 def test_align_models_are_named_by_language() -> None:
