@@ -73,6 +73,26 @@ async def test_a_key_is_asked_for_where_one_is_needed(
     assert not any(WEB in address for address in addresses)
 
 
+async def test_whoever_has_no_key_at_hand_loses_nothing(
+    browser: Browser, guarded: str, conductor: Conductor, recording: Path
+) -> None:
+    """The question for a key can be put off: the page says what that means, and asks again when a key is needed."""
+    async with visit(browser, guarded) as page:
+        await page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+        await expect(page.locator("#form-note")).to_contain_text("asks for an API key")
+        await page.set_input_files("#files", recording)
+        await give_key(page, WEB)
+        conductor.go_on()
+        await expect(page.locator("#tasks .state")).to_have_text("Done")
+        await page.evaluate("sessionStorage.clear()")
+        await page.reload()
+        await page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+        await expect(page.locator("#tasks .state")).to_have_text("A key is needed")
+        await page.reload()
+        await give_key(page, WEB)
+        await expect(page.locator("#tasks .state")).to_have_text("Done")
+
+
 async def test_a_stream_outlives_its_link(
     browser: Browser, guarded: str, conductor: Conductor, recording: Path
 ) -> None:

@@ -28,11 +28,18 @@ export function unreachable() {
   });
 }
 
+/** What people are told where the gateway speaks to programs. */
+const WORDS = {
+  key_missing: 'This gateway asks for an API key. Try again, and enter yours.',
+  key_unknown: 'The gateway does not know this API key. Try again, and enter another.',
+};
+
 /** The refusal in an answer. What is no problem document comes from something in between. */
 export function refusalOf(status, body, retryAfter) {
   try {
     const problem = JSON.parse(body);
-    if (typeof problem.detail === 'string') return new Refusal(status, problem, Number(retryAfter) || null);
+    const detail = WORDS[problem.code] ?? problem.detail;
+    if (typeof detail === 'string') return new Refusal(status, {...problem, detail}, Number(retryAfter) || null);
   } catch { /* a proxy's page */ }
   const detail = `Something between this page and the gateway answered with ${status}.`;
   return new Refusal(status, {code: 'unknown', title: 'No answer from the gateway', detail});

@@ -9,6 +9,7 @@ const WORDS = {
   cancelled: 'Cancelled',
   expired: 'Expired',
   gone: 'No longer kept',
+  locked: 'A key is needed',
 };
 
 let handlers = {};

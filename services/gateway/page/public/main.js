@@ -103,8 +103,6 @@ async function send(task, fields) {
   try {
     const {task_id: id, links} = await upload(file, fields, {told, signal: stop.signal});
     Object.assign(task, {id, state: 'queued', message: 'Waiting for a free worker', progress: 0, file: null});
-    task.translating = 'include_translation' in fields;
-    task.withInsights = 'include_insights' in fields;
     shelf.add(task);
     recordings.keep(id, file);
     feed.watch(id, links.events);
@@ -132,6 +130,7 @@ function remove(task) {
   shelf.remove(task.id);
   recordings.remove(task.id);
   drop(task);
+  at('task').focus(); // the button is gone
 }
 
 function drop(task) {
@@ -143,7 +142,7 @@ function drop(task) {
 
 function lose(task, refusal) {
   if (!task) return;
-  task.state = 'gone';
+  task.state = refusal.status === 401 || refusal.status === 403 ? 'locked' : 'gone';
   task.error = {message: refusal.detail};
   redraw();
 }
@@ -182,6 +181,7 @@ document.querySelector('.skip').addEventListener('click', event => {
   event.preventDefault(); // the address names the task
   at('task').focus();
 });
+addEventListener('hashchange', () => location.reload()); // somebody has put in the address of another task
 addEventListener('beforeunload', event => {
   if (tasks.some(task => task.file)) event.preventDefault(); // what is being sent would be lost
 });

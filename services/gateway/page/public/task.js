@@ -6,19 +6,17 @@ const ENDS = new Set(['completed', 'failed', 'cancelled', 'expired']);
 export function newTask(id, name, created = new Date().toISOString()) {
   return {
     id, name, created,
-    state: 'queued', // the gateway's states, and 'uploading', 'refused' and 'gone' of this page
+    state: 'queued', // the gateway's states, and this page's: 'uploading', 'locked' without a key, 'gone'
     progress: 0,
     message: 'Waiting',
     segments: [], // by their number - 1
     duration: 0,
     language: null,
     targetLanguage: null,
-    translating: false,
     topics: null, // null is: not known yet
     summary: undefined, // undefined is: not known yet, null: there is none
     insights: undefined,
     entitiesKnown: false,
-    withInsights: true,
     warnings: [],
     error: null,
   };
@@ -26,7 +24,7 @@ export function newTask(id, name, created = new Date().toISOString()) {
 
 /** Whether the task has ended, in whatever way. */
 export function isOver(task) {
-  return ENDS.has(task.state) || task.state === 'refused' || task.state === 'gone';
+  return ENDS.has(task.state) || task.state === 'locked' || task.state === 'gone';
 }
 
 /** Change `task` by an event of its stream. An event that comes twice changes nothing the second time. */
@@ -47,8 +45,6 @@ export function applyState(task, state) {
   task.name = state.name || task.name;
   task.created = state.created;
   task.error = state.error;
-  task.translating = state.route.includes('translate');
-  task.withInsights = state.route.includes('insights');
 }
 
 /** Change `task` by its whole result. */
@@ -72,10 +68,7 @@ const PARTIAL = {
     segments.forEach(segment => put(task, segment));
     Object.assign(task, {language, duration});
   },
-  translation: (task, {segment}) => {
-    task.translating = true;
-    put(task, segment);
-  },
+  translation: (task, {segment}) => put(task, segment),
   translation_complete: (task, partial) => {
     task.targetLanguage = partial.translation === null ? null : partial.target_language;
   },

@@ -11,7 +11,7 @@ import {clock, languageName, stem} from './text.js';
 import * as transcript from './transcript.js';
 
 const FORMATS = {txt: 'Text', srt: 'SRT', vtt: 'WebVTT', tsv: 'Table'};
-const TITLES = {failed: 'It did not work.', cancelled: 'Cancelled.', expired: 'Expired.', gone: 'No longer kept.'};
+const TITLES = {failed: 'It did not work.', cancelled: 'Cancelled.', expired: 'Expired.', gone: 'No longer kept.', locked: 'A key is needed.'};
 
 let shown = null;
 
@@ -62,7 +62,6 @@ function head(task) {
   ].filter(Boolean).join(' · '));
   const isAtWork = !isOver(task);
   at('progress').hidden = !isAtWork;
-  at('cancel').disabled = task.state === 'cancelling';
   at('bar').value = task.progress;
   set('step', standing(task));
   at('translation-line').hidden = !task.segments.some(segment => segment?.translation);
@@ -77,7 +76,7 @@ function troubles(task) {
   const title = TITLES[task.state];
   at('task-error').hidden = !title;
   at('task-error').classList.toggle('bad', task.state !== 'cancelled');
-  const detail = task.error?.message ?? (task.state === 'gone' ? 'The gateway keeps a task for some time only.' : '');
+  const detail = task.error?.message ?? '';
   if (title && at('task-error').textContent !== `${title} ${detail}`) {
     at('task-error').replaceChildren(make('strong', {}, title), ` ${detail}`);
   } else if (!title) {
