@@ -134,8 +134,10 @@ async def test_a_text_file_is_refused_in_words(web_page: Page, tmp_path: Path) -
     await expect(web_page.locator("#shelf")).to_be_hidden()
 
 
-async def test_several_recordings_share_one_stream(web_page: Page, conductor: Conductor, recording: Path) -> None:
-    """Eight at a time end well, over never more than one open stream."""
+async def test_several_recordings_share_one_stream(
+    web_page: Page, address: str, conductor: Conductor, recording: Path
+) -> None:
+    """Eight at a time end well, over never more than one open stream; who comes back later finds all of them."""
     streams: set[str] = set()
     most = 0
 
@@ -152,3 +154,6 @@ async def test_several_recordings_share_one_stream(web_page: Page, conductor: Co
     conductor.go_on(8 * 4)
     await expect(web_page.locator("#tasks .state")).to_have_text(["Done"] * 8)
     assert most == 1
+    await web_page.goto("about:blank")
+    await web_page.goto(address)
+    await expect(web_page.locator("#tasks .state")).to_have_text(["Done"] * 8)
