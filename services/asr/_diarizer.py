@@ -110,7 +110,6 @@ class Pyannote:
             persons, _, _ = self.pipeline.clustering(
                 embeddings=prints,
                 segmentations=self._windows(active.astype(np.uint8)),
-                num_clusters=least if least == most else None,
                 min_clusters=least or 1,
                 max_clusters=most or math.inf,
             )

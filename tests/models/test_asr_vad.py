@@ -1,5 +1,6 @@
 """pyannote's segmentation model, which ships with WhisperX, as what finds speech."""
 
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,12 @@ def test_it_hears_the_same_in_pieces(vad: PyannoteVad) -> None:
     pieces = listened(vad, samples, frames=125)
     assert 0.6 < whole.mean() < 0.98
     assert (whole == pieces).mean() > 0.97
+
+
+def test_nobody_is_told_that_it_is_used(vad: PyannoteVad) -> None:
+    """pyannote.audio would tell its makers how often it is used."""
+    assert vad
+    assert not import_module("pyannote.audio.telemetry.metrics").is_metrics_enabled()
 
 
 def test_what_it_keeps_does_not_grow(vad: PyannoteVad) -> None:
