@@ -15,7 +15,8 @@ from tests.local_mesh import ROOT
 
 
 class Installed:
-    """A folder of packages, of which the names and versions are those of this machine."""
+    """A folder of packages, of which the names and versions are those of this machine. `asked_for` are those that the
+    wheel itself names."""
 
     def __init__(self, folder: Path, extra: str) -> None:
         folder.mkdir()
@@ -28,7 +29,9 @@ class Installed:
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(self.site)
         (info,) = self.site.glob("*.dist-info")
-        self._add(Distribution.at(info), {extra})
+        package = Distribution.at(info)
+        self.asked_for = {canonicalize_name(requirement.name) for requirement in _wanted(package, {extra})}
+        self._add(package, {extra})
 
     def python(self, *arguments: str, environ: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         """A Python that has these packages, the standard library and nothing else."""

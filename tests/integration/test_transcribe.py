@@ -172,6 +172,8 @@ def test_a_key_is_asked_for_and_given(settings: BaseSettings, run: Run, talk: Pa
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with gateway_process(settings, port=port, environ={"API_KEYS": f"web:{hashlib.sha256(b'right').hexdigest()}"}):
+        with SyncMeshClient(url, api_key="right") as client:
+            assert list(client.tasks()) == []  # it is up
         for key in ("", "wrong"):
             done = run(talk.name, VOXMESH_URL=url, VOXMESH_KEY=key)
             assert done.returncode == 2

@@ -93,6 +93,27 @@ async def test_s08_each_connection_goes_on_behind_the_last_event() -> None:
     assert [request.headers.get("last-event-id") for request in requests] == [None, "2-0", "3-0", "4-0"]
 
 
+def stream_of(*events: tuple[str, str, str]) -> bytes:
+    """The same of several tasks: the id of each event, its task and its step."""
+    said = '{"task_id":"%s","step":"%s","progress":5,"message":"","timestamp":"2024-05-15T12:00:00Z"}'
+    lines = (f"id: {event_id}\ndata: {said % (task_id, step)}\n\n" for event_id, task_id, step in events)
+    return stream() + "".join(lines).encode()
+
+
+async def test_s12_several_tasks_go_on_behind_the_last_event_of_each() -> None:
+    """The same for many tasks over one stream, whose ids name the place in each; the last end is the end of it."""
+    answers = (
+        stream_of(("one:1", "one", "started"), ("one:1,two:1", "two", "started"), ("one:2,two:1", "one", "failed")),
+        stream_of(("two:1", "two", "started"), ("two:2", "two", "ner"), ("two:2,one:1", "one", "started")),
+        stream_of(("one:2,two:3", "two", "failed"), ("one:2,two:4", "two", "ner")),
+    )
+    async with answering(*answers) as (url, requests), MeshClient(url) as client:
+        seen = [(update.task_id, update.step) async for update in client.events_of(["one", "two"])]
+    assert seen == [("one", "started"), ("two", "started"), ("one", "failed"), ("two", "ner"), ("two", "failed")]
+    assert [request.headers.get("last-event-id") for request in requests] == [None, "one:2,two:1", "two:2"]
+    assert {request.line for request in requests} == {"GET /audio/events?task_id=one&task_id=two HTTP/1.1"}
+
+
 async def test_c01_a_lost_reply_makes_no_second_task() -> None:
     """The submission is sent again, whole and under the same key; the next one has another."""
     async with answering(CUT, SUBMITTED) as (url, requests), MeshClient(url, api_key="secret") as client:

@@ -52,10 +52,11 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from deploy.local import exits
     from deploy.local.terminal import run
     from deploy.local.transcribe.inputs import gather
     from deploy.local.transcribe.order import order_of
     from deploy.local.transcribe.session import transcribe
 
     order = order_of(arguments, gather(arguments.files))
-    return run(transcribe(order, environ, url=arguments.url or environ.get("VOXMESH_URL", "")), stopped=130)
+    return run(transcribe(order, environ, url=arguments.url or environ.get("VOXMESH_URL", "")), stopped=exits.STOPPED)

@@ -225,9 +225,14 @@ def _words_of(error: MeshError | OSError) -> str:
 
 
 def _printed(text: str) -> bool:
-    """Whether standard output has taken the text. Whoever reads it may have had enough."""
+    """Whether standard output has taken the text: as a file would have it, and harmless where that is a terminal.
+    Whoever reads it may have had enough."""
+    if sys.stdout.isatty():
+        text = "".join(f"{plain(line)}\n" for line in text.expandtabs().splitlines())
+    elif text and not text.endswith("\n"):
+        text += "\n"
     try:
-        sys.stdout.write(text if text.endswith("\n") or not text else f"{text}\n")
+        sys.stdout.buffer.write(text.encode())
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains as it ends
