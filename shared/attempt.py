@@ -7,20 +7,22 @@ publishes them.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import ParamSpec, Self, TypeVar
 
 import msgspec
 
-from shared import codec, events, keys, metrics, queue
+from shared import announcement, codec, events, keys, metrics, queue, tracing
+from shared.announcement import Announcement
 from shared.batches import Batches
 from shared.blobs import BlobStore
 from shared.commit import Commit, Committed, NextJob, PublishedEvent
 from shared.device import Device
-from shared.messages import Document, Notice, Options, Partial, Result, Segment, StageName, State, Step
+from shared.messages import Document, Notice, Options, Partial, Segment, StageName, State, Step
+from shared.pace import Pace
 from shared.redis import Redis, persist
 from shared.result import assemble
 from shared.scripts import Claim, Scripts
@@ -45,18 +47,9 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     blobs: BlobStore
     device: Device
     batches: Batches
+    tracing: tracing.Tracing
     ttl_ms: int
     wait_ms: int
-
-
-class _Announcement(msgspec.Struct, frozen=True, kw_only=True):
-    """An event that is owed. `record` is the number of the record that it reports, 0 for a step."""
-
-    step: Step
-    record: int = 0
-    done: float | None = None
-    partial: Partial | Result | None = None
-    warnings: tuple[Notice, ...] = ()
 
 
 class Attempt:
@@ -70,13 +63,13 @@ class Attempt:
         task_id: str,
         claim: Claim,
         woken: asyncio.Event,
-        clock: asyncio.Timeout,
+        pace: Pace,
     ) -> None:
         self._stage = stage
         self._around = surroundings
         self._claim = claim
         self._woken = woken
-        self._clock = clock
+        self._pace = pace
         self._position = claim.route.index(stage.name)
         self._before = claim.route[self._position - 1] if self._position else keys.SOURCE
         self._behind = claim.route[self._position + 1] if self._position + 1 < len(claim.route) else None
@@ -84,18 +77,19 @@ class Attempt:
         self._texts: list[events.Piece] = []
         self._read = 0
         self._input_end: Document | None = None
-        self._owed: list[_Announcement] = []
+        self._owed: list[Announcement] = []
         self._due = claim.turn == self._position
         self._withholds = bool(claim.options.redact) and StageName.NLP in claim.route[self._position + 1 :]
         self._total: int | None = None
         self._changes = 0
+        self._opened = False
         self._resources = AsyncExitStack()
         self._task_id = task_id
 
     async def __aenter__(self) -> Self:
         """Takes over what earlier attempts wrote, and the events that they still owe."""
         if self._position == 0:
-            self._owed.append(_Announcement(step=Step.STARTED))
+            self._owed.append(Announcement(step=Step.STARTED))
         if self._claim.tail:
             for segment in await self._records(self._stage.name, after=0, count=self._claim.tail):
                 assert isinstance(segment, Segment)
@@ -138,15 +132,7 @@ class Attempt:
             if segments:
                 yield segments
             elif self._input_end is None:
-                await self._rest(until_set(self._woken, at_most_seconds=_LOOK_EVERY_SECONDS))
-
-    async def _rest(self, wait: Awaitable[object]) -> None:
-        """Wait for others, the stage before or those who use the device. The clock of this attempt stands meanwhile."""
-        ends, begun = self._clock.when(), asyncio.get_running_loop().time()
-        self._clock.reschedule(None)
-        await wait
-        if ends is not None:
-            self._clock.reschedule(ends + asyncio.get_running_loop().time() - begun)
+                await self._pace.rest(until_set(self._woken, at_most_seconds=_LOOK_EVERY_SECONDS))
 
     async def document(self) -> Document:
         async for _ in self.batches():
@@ -157,7 +143,7 @@ class Attempt:
     async def compute(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         if self._owed and self._due:
             await self._commit()
-        await self._rest(self._around.device.turn())
+        await self._pace.rest(self._around.device.turn())
         return await self._around.device.run(function, *args, **kwargs)
 
     async def share(
@@ -173,7 +159,7 @@ class Attempt:
             await self._commit()
         request = self._around.batches.ask(function, item, weight=weight, most=most, urgent=urgent)
         try:
-            await self._rest(request.begun.wait())
+            await self._pace.rest(request.begun.wait())
             return await request.answer
         finally:
             request.answer.cancel()
@@ -191,9 +177,9 @@ class Attempt:
     def step(self, step: Step, partial: Partial | None = None, warnings: Sequence[Notice] = ()) -> None:
         if self._stage.partial and not any(piece.text is not None for piece in self._texts):
             # A stage that streams text always shows its own step, also when there was nothing to stream.
-            self._owed.append(_Announcement(step=self._stage.partial.step))
+            self._owed.append(Announcement(step=self._stage.partial.step))
         shown = None if self._withholds else partial
-        self._owed.append(_Announcement(step=step, partial=shown, warnings=tuple(warnings)))
+        self._owed.append(Announcement(step=step, partial=shown, warnings=tuple(warnings)))
 
     async def finish(self, document: Document) -> None:
         """Write the end record and all that is owed; the last stage of the route writes the result as well."""
@@ -201,7 +187,7 @@ class Attempt:
         if self._behind is None:
             whole = assemble(self._task_id, self._written, document)
             result = codec.encode_text(whole)
-            self._owed.append(_Announcement(step=Step.COMPLETED, partial=whole, warnings=whole.warnings))
+            self._owed.append(Announcement(step=Step.COMPLETED, partial=whole, warnings=whole.warnings))
         while len(self._owed) > _PUBLISH_AT_ONCE:
             await self._commit()
         await self._commit([codec.encode(document)], ends=True, result=result)
@@ -217,7 +203,7 @@ class Attempt:
         self._texts.append(events.Piece(segment.gap, self._stage.partial.text(segment)))
         number = len(self._written)
         if number > self._claim.published and self._texts[-1].text is not None:
-            self._owed.append(_Announcement(step=self._stage.partial.step, record=number, done=done))
+            self._owed.append(Announcement(step=self._stage.partial.step, record=number, done=done))
 
     async def _next_segments(self) -> Sequence[Segment]:
         segments: list[Segment] = []
@@ -251,19 +237,30 @@ class Attempt:
             wait_ms=self._around.wait_ms,
             number=self._changes + 1,
             first=len(self._written) + (1 if ends else 1 - len(records)),
+            opens=bool(records) and not self._opened,
             events=[self._event(owed) for owed in published],
             ends=ends,
             segments=len(self._written),
             result=result,
             next=self._next_job(),
         )
-        job = queue.stage_job(self._task_id) if commit.next else b""
-        committed = await persist(lambda: self._around.scripts.commit(commit, records, job=job))
+        if commit.opens:
+            self._opened = True
+            tracing.current().happened("first_record")
+        committed = await self._written_down(commit, records)
         self._changes += 1
         del self._owed[: len(published)]
         self._learn(committed, wrote=len(records))
         if self._owed and self._due and not ends:
             await self._commit()
+
+    async def _written_down(self, commit: Commit, records: Sequence[bytes]) -> Committed:
+        """The commit, made. The first record of all sends the job of the stage behind."""
+        sends = self._behind if commit.first == 1 and records else None
+        here = nullcontext(tracing.current())
+        with tracing.sending(self._around.tracing, self._task_id, sends) if sends else here as span:
+            job = queue.stage_job(self._task_id, span.traceparent) if commit.next else b""
+            return await persist(lambda: self._around.scripts.commit(commit, records, job=job))
 
     def _learn(self, committed: Committed, *, wrote: int) -> None:
         self._due = self._due or committed.due
@@ -272,26 +269,14 @@ class Attempt:
         metrics.RECORDS.labels(self._stage.name).inc(wrote - committed.refused)
         metrics.RECORDS_REFUSED.labels(self._stage.name).inc(committed.refused)
 
-    def _event(self, owed: _Announcement) -> PublishedEvent:
-        if owed.record:
-            return self._partial_event(owed)
-        event = events.make(self._task_id, owed.step, partial=owed.partial, warnings=owed.warnings)
-        return PublishedEvent(data=codec.encode_text(event), step=owed.step, progress=event.progress)
-
-    def _partial_event(self, owed: _Announcement) -> PublishedEvent:
+    def _event(self, owed: Announcement) -> PublishedEvent:
+        if not owed.record:
+            return announcement.of_step(self._task_id, owed)
         assert self._stage.partial is not None
-        done = owed.record / self._total if owed.done is None and self._total else owed.done
-        segment = self._written[owed.record - 1]
-        full = self._stage.partial.part(events.joined(self._texts[: owed.record]), segment)
-        event = events.make(self._task_id, owed.step, partial=full, done=done)
-        logged = msgspec.structs.replace(event, partial_result=codec.raw_json(self._stage.partial.part(None, segment)))
-        return PublishedEvent(
-            data=codec.encode_text(event),
-            step=owed.step,
-            progress=event.progress,
-            record=owed.record,
-            logged=codec.encode_text(logged),
-        )
+        if owed.done is None and self._total:
+            owed = msgspec.structs.replace(owed, done=owed.record / self._total)
+        segment, texts = self._written[owed.record - 1], self._texts[: owed.record]
+        return announcement.of_record(self._task_id, owed, segment=segment, texts=texts, partial=self._stage.partial)
 
     def _next_job(self) -> NextJob | None:
         stage: StageName | None = self._behind

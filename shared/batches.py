@@ -33,8 +33,10 @@ class Request:
 class Batches:
     """Calls on a device, one line of requests for each function."""
 
-    def __init__(self, device: Device) -> None:
+    def __init__(self, device: Device, *, observe: Callable[[float], None] = lambda _: None) -> None:
+        """`observe` is told how many items each call has."""
         self._device = device
+        self._observe = observe
         self._lines: dict[Callable[..., Any], _Line] = {}
 
     def ask(
@@ -48,7 +50,7 @@ class Batches:
     ) -> Request:
         """A request for what `function` answers for `item`. It is called with a batch, as many items as weigh `most`
         together but at least one, and returns an answer for each."""
-        line = self._lines.setdefault(function, _Line(self._device, function))
+        line = self._lines.setdefault(function, _Line(self._device, function, self._observe))
         request = Request(item, weight=weight, urgent=urgent)
         request.answer.add_done_callback(lambda _: line.left())
         line.add(request, most)
@@ -58,8 +60,9 @@ class Batches:
 class _Line:
     """The requests for one function, and the task that serves them while there are any."""
 
-    def __init__(self, device: Device, function: Callable[..., Any]) -> None:
+    def __init__(self, device: Device, function: Callable[..., Any], observe: Callable[[float], None]) -> None:
         self._device = device
+        self._observe = observe
         self._function = function
         self._most = 1.0
         self._waiting: list[Request] = []
@@ -101,6 +104,7 @@ class _Line:
 
     async def _compute(self, batch: Sequence[Request]) -> None:
         """Answer a batch. The turn on the device is ours, and ends with the computation."""
+        self._observe(len(batch))
         for request in batch:
             request.begun.set()
         job = asyncio.create_task(self._device.run(self._function, [request.item for request in batch]), name="batch")

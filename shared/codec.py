@@ -7,6 +7,7 @@ import msgspec
 from shared.messages import (
     Event,
     Failure,
+    Kept,
     Message,
     Options,
     Record,
@@ -32,6 +33,7 @@ decode_translation_part = msgspec.json.Decoder(TranslationPart).decode
 decode_plain = msgspec.json.Decoder(dict[str, Any]).decode
 decode_failure = msgspec.json.Decoder(Failure).decode
 decode_webhook_attempt = msgspec.json.Decoder(WebhookAttempt).decode
+decode_kept = msgspec.json.Decoder(Kept).decode
 decode_result = msgspec.json.Decoder(Result).decode
 
 

@@ -40,6 +40,8 @@ class Commit(Message, frozen=True, omit_defaults=False):
     wait_ms: int
     number: int = 1
     first: int = 1
+    opens: bool = False
+    """Whether these are the first records of the attempt."""
     events: Sequence[PublishedEvent] = ()
     ends: bool = False
     segments: int = 0

@@ -295,6 +295,38 @@ class WebhookAttempt(Message, frozen=True, omit_defaults=False):
     seconds: float
 
 
+class Kept(Message, frozen=True):
+    """A moment of a task's life as the scripts write it down; `at` is the time of Redis (ms)."""
+
+    at: int
+    what: str
+    stage: StageName
+    attempt: int | None = None
+    worker: str | None = None
+    code: str | None = None
+    delay_ms: int = 0
+
+
+class Moment(Message, frozen=True):
+    """One moment of a task's life.
+
+    `what` is `accepted`; of a stage `queued`, `begun`, `first_record` and `ended`, or in place of `ended` one of
+    `retried`, `handed_back`, `rolled_back` and `lost` (its worker fell silent), upon which it begins again; of the task
+    `completed`, `failed`, `cancelled` or `expired`; and `webhook` for each attempt to deliver one.
+
+    `seconds` are, for `begun`, how long the job had waited; for the end of an attempt or of the task, how long that
+    took; for a webhook, how long its receiver took. `code` is that of an error, `status` the answer to a webhook."""
+
+    at: datetime
+    what: str
+    stage: StageName | None = None
+    attempt: int | None = None
+    worker: str | None = None
+    seconds: float | None = None
+    code: str | None = None
+    status: int | None = None
+
+
 class StageJob(Message, frozen=True):
     """The one argument of an arq job: which task the stage is to work on."""
 

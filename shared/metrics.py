@@ -45,6 +45,18 @@ QUEUE_SECONDS = Histogram(
     ["stage"],
     buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30, 300, 3600),
 )
+REAL_TIME_FACTOR = Histogram(
+    "voxmesh_real_time_factor",
+    "Seconds of work, waiting for others not counted, for each second of audio; of stages that ended in one attempt",
+    ["stage"],
+    buckets=(0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 20),
+)
+BATCH_SIZE = Histogram(
+    "voxmesh_batch_size",
+    "Items of one call of a model, where several tasks share calls",
+    ["stage"],
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128),
+)
 RECORDS = Counter("voxmesh_records_total", "Records written", ["stage"])
 RECORDS_REFUSED = Counter("voxmesh_records_refused_total", "Records that were there already", ["stage"])
 SUPERSEDED = Counter("voxmesh_attempts_superseded_total", "Attempts that were shut out by their fence", ["stage"])
@@ -62,6 +74,11 @@ REQUESTS_REFUSED = Counter("voxmesh_requests_refused_total", "Requests refused, 
 WEBHOOKS = Counter("voxmesh_webhooks_total", "Attempts to deliver a webhook, by what became of them", ["outcome"])
 OPEN_STREAMS = Gauge("voxmesh_open_streams", "Event streams open on this gateway")
 EVENTS_SENT = Counter("voxmesh_events_sent_total", "Events sent to clients")
+REPLAY_SECONDS = Histogram(
+    "voxmesh_replay_seconds",
+    "How long a stream that was opened took to catch up with the log of its task",
+    buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30),
+)
 
 OUTCOMES = ("completed", "failed", "retried", "handed_back", "stopped")
 """How an attempt ends."""
@@ -71,7 +88,9 @@ def show_stage(stage: StageName) -> None:
     """Shows what a worker of the stage counts, at 0."""
     for outcome in OUTCOMES:
         ATTEMPTS.labels(stage, outcome)
-    for metric in (RECORDS, RECORDS_REFUSED, SUPERSEDED, LEASES_LOST, ATTEMPTS_RUNNING, ATTEMPT_SECONDS, QUEUE_SECONDS):
+    for metric in (RECORDS, RECORDS_REFUSED, SUPERSEDED, LEASES_LOST, ATTEMPTS_RUNNING):
+        metric.labels(stage)
+    for metric in (ATTEMPT_SECONDS, QUEUE_SECONDS, REAL_TIME_FACTOR, BATCH_SIZE):
         metric.labels(stage)
     show_ends()
 

@@ -11,16 +11,18 @@ import secrets
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import TypedDict, Unpack
 
 import msgspec
 import structlog
 
-from shared import codec, events, metrics
+from shared import codec, events, metrics, tracing
 from shared.attempt import Attempt, Surroundings
 from shared.errors import Closed, MeshError, Permanent, RolledBack, Superseded
-from shared.messages import Failure, StageName, State
+from shared.messages import Document, Failure, StageJob, StageName, State
+from shared.pace import Pace
 from shared.redis import AWAY, persist
-from shared.scripts import AlreadyDone, Claim, Exhausted
+from shared.scripts import AlreadyDone, Claim, Exhausted, Lost
 from shared.settings import StageSettings
 from shared.stage import Engine, Stage
 from shared.wake import Wakeups
@@ -30,6 +32,15 @@ log = structlog.get_logger(__name__)
 _LEASE_RENEWALS = 4
 _HAND_BACK_SECONDS = 2.0
 """A worker that stops waits this long for Redis to hear what it hands back. Otherwise the lease lapses."""
+
+
+class Release(TypedDict, total=False):
+    """How an attempt hands its stage back; as `Scripts.release` has it."""
+
+    why: str
+    code: str
+    after_seconds: float
+    forgiven: bool
 
 
 class Runner(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,10 +53,11 @@ class Runner(msgspec.Struct, frozen=True, kw_only=True):
     wakeups: Wakeups
     worker_id: str
 
-    async def run(self, task_id: str) -> None:
+    async def run(self, job: StageJob) -> None:
         """One attempt, and what becomes of the job after it. Raises CancelledError on shutdown."""
-        structlog.contextvars.bind_contextvars(stage=self.stage.name, task_id=task_id, worker=self.worker_id)
-        scripts, stage = self.surroundings.scripts, self.stage.name
+        scripts, stage, task_id = self.surroundings.scripts, self.stage.name, job.task_id
+        structlog.contextvars.bind_contextvars(stage=stage, task_id=task_id, worker=self.worker_id)
+        _bind_trace(job.traceparent)
         claimant = f"{self.worker_id}/{secrets.token_hex(4)}"
         try:
             claim = await persist(
@@ -54,48 +66,75 @@ class Runner(msgspec.Struct, frozen=True, kw_only=True):
         except AlreadyDone as done:
             log.info("stage_needless", reason=str(done))
         except Exhausted as exhausted:
-            metrics.LEASES_LOST.labels(stage).inc()
+            self._tell_lost(job, exhausted.lost, attempt=exhausted.attempt - 1)
             log.error("attempts_exhausted", attempts=self.settings.max_attempts)
             await self._fail(task_id, exhausted.token, _worn_out(stage))
         else:
             structlog.contextvars.bind_contextvars(attempt=claim.attempt)
-            if await self._attempt(task_id, claim) == "completed":
+            self._tell_lost(job, claim.lost, attempt=claim.attempt - 1)
+            if await self._attempt(job, claim) == "completed":
                 return  # the job has left its queue with the end of the stage
         await persist(lambda: scripts.finish(task_id, stage))
 
-    async def _attempt(self, task_id: str, claim: Claim) -> str:
-        started = time.monotonic()
+    async def _attempt(self, job: StageJob, claim: Claim) -> str:
+        started, stage, task_id = time.monotonic(), self.stage.name, job.task_id
         outcome = "failed"
-        metrics.QUEUE_SECONDS.labels(self.stage.name).observe(claim.queued_seconds)
-        metrics.LEASES_LOST.labels(self.stage.name).inc(claim.lost)
-        log.info("stage_started", behind_record=claim.tail, queue_s=round(claim.queued_seconds, 3))
-        try:
-            with metrics.ATTEMPTS_RUNNING.labels(self.stage.name).track_inprogress():
-                outcome = await self._work(task_id, claim)
-        except asyncio.CancelledError:
-            outcome = "handed_back"
-            await self._hand_back(task_id, claim)
-            raise
-        finally:
-            duration = time.monotonic() - started
-            metrics.ATTEMPTS.labels(self.stage.name, outcome).inc()
-            metrics.ATTEMPT_SECONDS.labels(self.stage.name).observe(duration)
-            log.info("stage_finished", outcome=outcome, duration_s=round(duration, 3))
+        metrics.QUEUE_SECONDS.labels(stage).observe(claim.queued_seconds)
+        with tracing.processing(
+            self.surroundings.tracing, task_id, stage, traceparent=job.traceparent, token=claim.token
+        ) as span:
+            _bind_trace(span.traceparent)
+            span.tell(_begin(claim.attempt, self.worker_id) | {"voxmesh.queue_seconds": claim.queued_seconds})
+            log.info("stage_started", behind_record=claim.tail, queue_s=round(claim.queued_seconds, 3))
+            try:
+                with metrics.ATTEMPTS_RUNNING.labels(stage).track_inprogress():
+                    outcome = await self._work(task_id, claim)
+            except asyncio.CancelledError:
+                outcome = "handed_back"
+                await self._hand_back(task_id, claim)
+                raise
+            finally:
+                duration = time.monotonic() - started
+                span.tell({"voxmesh.outcome": outcome})
+                metrics.ATTEMPTS.labels(stage, outcome).inc()
+                metrics.ATTEMPT_SECONDS.labels(stage).observe(duration)
+                log.info("stage_finished", outcome=outcome, duration_s=round(duration, 3))
         return outcome
+
+    def _tell_lost(self, job: StageJob, lost: Lost | None, *, attempt: int) -> None:
+        """Count and trace an attempt that cannot tell of itself any more."""
+        if lost is None:
+            return
+        metrics.LEASES_LOST.labels(self.stage.name).inc()
+        facts = _begin(attempt, lost.worker) | {"voxmesh.outcome": "lost"}
+        tracing.lost(
+            self.surroundings.tracing,
+            job.task_id,
+            self.stage.name,
+            traceparent=job.traceparent,
+            token=lost.token,
+            began=lost.token / 1000,
+            facts=facts,
+        )
 
     async def _work(self, task_id: str, claim: Claim) -> str:
         """The attempt's outcome, once it has ended in any way but a shutdown."""
         try:
-            async with self._leased(task_id, claim), asyncio.timeout(self._limit_seconds(claim)) as clock:
-                await self._run_stage(task_id, claim, clock)
+            async with self._leased(task_id, claim), Pace(self._limit_seconds(claim)) as pace:
+                try:
+                    await self._run_stage(task_id, claim, pace)
+                finally:
+                    work, rest = round(pace.worked_seconds, 3), round(pace.rested_seconds, 3)
+                    tracing.current().tell({"voxmesh.work_seconds": work, "voxmesh.rest_seconds": rest})
         except (Superseded, Closed) as end:
             if isinstance(end, Superseded):
                 metrics.SUPERSEDED.labels(self.stage.name).inc()
+                tracing.current().forget()  # its successor has told of it
             log.info("attempt_stopped", reason=type(end).__name__.lower())
             return "stopped"
         except RolledBack:
             log.warning("redis_rolled_back")
-            await self._release(task_id, claim, forgiven=True)
+            await self._release(task_id, claim, why="rolled_back", forgiven=True)
             return "rolled_back"
         except TimeoutError:
             await self._fail(task_id, claim.token, _too_long(self.stage.name))
@@ -109,12 +148,19 @@ class Runner(msgspec.Struct, frozen=True, kw_only=True):
             return "completed"
         return "failed"
 
-    async def _run_stage(self, task_id: str, claim: Claim, clock: asyncio.Timeout) -> None:
+    async def _run_stage(self, task_id: str, claim: Claim, pace: Pace) -> None:
         with self.wakeups.of_task(task_id) as woken:
-            attempt = Attempt(self.stage, self.surroundings, task_id=task_id, claim=claim, woken=woken, clock=clock)
+            attempt = Attempt(self.stage, self.surroundings, task_id=task_id, claim=claim, woken=woken, pace=pace)
             async with attempt:
                 document = await self.stage.run(attempt, self.engine, attempt)
                 await attempt.finish(document)
+        self._measure(document, pace, whole=claim.tail == 0)
+
+    def _measure(self, document: Document, pace: Pace, *, whole: bool) -> None:
+        """What a stage that has ended says of its speed; only an attempt that did the `whole` of it can say."""
+        tracing.current().tell({"voxmesh.audio_seconds": document.duration, "voxmesh.segments": document.segments})
+        if whole and document.duration:
+            metrics.REAL_TIME_FACTOR.labels(self.stage.name).observe(pace.worked_seconds / document.duration)
 
     async def _hand_back(self, task_id: str, claim: Claim) -> None:
         try:
@@ -125,22 +171,22 @@ class Runner(msgspec.Struct, frozen=True, kw_only=True):
 
     async def _after_error(self, task_id: str, claim: Claim, error: Exception) -> str:
         log.error("stage_failed", error=str(error), exc_info=error)
-        if claim.attempt < self.settings.max_attempts:
-            pause = float(2**claim.attempt)
-            await self._release(task_id, claim, after_seconds=pause)
-            return "retried"
         code = error.code if isinstance(error, MeshError) else "internal_error"
+        if claim.attempt < self.settings.max_attempts:
+            tracing.current().fail(code)
+            await self._release(task_id, claim, why="retried", code=code, after_seconds=float(2**claim.attempt))
+            return "retried"
         message = error.message if isinstance(error, MeshError) else "The stage failed; see its worker's log."
         failure = Failure(code=code, message=message, stage=self.stage.name, retryable=True)
         await self._fail(task_id, claim.token, failure)
         return "failed"
 
-    async def _release(self, task_id: str, claim: Claim, *, after_seconds: float = 0.0, forgiven: bool = False) -> None:
+    async def _release(self, task_id: str, claim: Claim, **how: Unpack[Release]) -> None:
         release = self.surroundings.scripts.release
-        stage, token = self.stage.name, claim.token
-        await persist(lambda: release(task_id, stage, token=token, after_seconds=after_seconds, forgiven=forgiven))
+        await persist(lambda: release(task_id, self.stage.name, token=claim.token, **how))
 
     async def _fail(self, task_id: str, token: int, failure: Failure) -> None:
+        tracing.current().fail(failure.code)
         status = await persist(
             lambda: self.surroundings.scripts.close(
                 task_id,
@@ -188,6 +234,17 @@ class Runner(msgspec.Struct, frozen=True, kw_only=True):
 
     def _limit_seconds(self, claim: Claim) -> float:
         return max(self.settings.run_limit_seconds, self.settings.run_limit_factor * claim.duration)
+
+
+def _bind_trace(traceparent: str | None) -> None:
+    trace_id = tracing.trace_id_of(traceparent)
+    if trace_id is not None:
+        structlog.contextvars.bind_contextvars(trace_id=trace_id)
+
+
+def _begin(attempt: int, worker: str) -> dict[str, str | int | float]:
+    """What is known of an attempt from its begin."""
+    return {"voxmesh.attempt": attempt, "voxmesh.worker": worker}
 
 
 def _worn_out(stage: StageName) -> Failure:

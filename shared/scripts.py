@@ -24,7 +24,8 @@ def _source(*names: str) -> bytes:
 
 
 _SOURCES = {
-    **{name: _source(name) for name in ("take", "claim", "commit", "renew", "release", "finish", "close", "discard")},
+    **{name: _source(name) for name in ("take", "renew", "finish", "close", "discard")},
+    **{name: _source("trail", name) for name in ("claim", "commit", "release")},
     **{name: _source("room", name) for name in ("admit", "submit")},
 }
 
@@ -42,6 +43,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Without a sign of life, a task counts as lost after this."""
     tombstone_ms: int = 604_800_000
     """How much longer than its keys it is known that a task was, counted from its submission."""
+
+
+class Lost(msgspec.Struct, frozen=True):
+    """An attempt whose worker fell silent. Its token is about when it began (ms)."""
+
+    token: int
+    worker: str
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,16 +70,18 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     queued_seconds: float
     submitted: datetime
     """When the task was submitted; UTC."""
-    lost: bool
-    """Whether the worker of the attempt before fell silent over it."""
+    lost: Lost | None
+    """The attempt before, if its worker fell silent over it."""
 
 
 class Exhausted(Exception):
     """The stage has used up its attempts; `token` lets the caller end the task."""
 
-    def __init__(self, token: int, attempt: int) -> None:
+    def __init__(self, token: int, attempt: int, lost: Lost | None) -> None:
         super().__init__(f"attempt {attempt}")
         self.token = token
+        self.attempt = attempt
+        self.lost = lost
 
 
 class AlreadyDone(Exception):
@@ -128,7 +138,7 @@ class Scripts:
             case b"OK":
                 return _claim(rest)
             case b"EXHAUSTED":
-                raise Exhausted(rest[0], rest[1])
+                raise Exhausted(rest[0], rest[1], _lost(rest[2], rest[3]))
             case _:
                 raise AlreadyDone(status.decode())
 
@@ -167,13 +177,22 @@ class Scripts:
         _check(reply)
 
     async def release(
-        self, task_id: str, stage: StageName, *, token: int, after_seconds: float = 0.0, forgiven: bool = False
+        self,
+        task_id: str,
+        stage: StageName,
+        *,
+        token: int,
+        why: str = "handed_back",
+        code: str | None = None,
+        after_seconds: float = 0.0,
+        forgiven: bool = False,
     ) -> None:
         """Hand the stage back to its queue for another attempt. One that is `forgiven` does not count. An attempt that
-        has been superseded changes nothing."""
+        has been superseded changes nothing. `why` and `code`, that of an error, are for the timeline."""
         names = [keys.task(task_id), keys.queue(stage), keys.lease(task_id, stage)]
         request = {"task_id": task_id, "stage": stage, "token": token, "job_id": keys.job_id(task_id, stage)}
         request |= {"wake": keys.wake(stage), "delay_ms": int(after_seconds * 1000), "forgiven": forgiven}
+        request |= {"why": why} | ({} if code is None else {"code": code})
         await self._call("release", names, request)
 
     async def finish(self, task_id: str, stage: StageName) -> None:
@@ -230,7 +249,7 @@ def _places(task_id: str, stage: StageName) -> list[str]:
 
 
 def _claim(fields: Sequence[Any]) -> Claim:
-    token, attempt, now, tail, route, options, blob, duration, turn, published, queued, created, lost = fields
+    token, attempt, now, tail, route, options, blob, duration, turn, published, queued, created, *before = fields
     return Claim(
         token=token,
         attempt=attempt,
@@ -243,8 +262,12 @@ def _claim(fields: Sequence[Any]) -> Claim:
         published=int(published),
         queued_seconds=max(0.0, (now - int(queued)) / 1000),
         submitted=datetime.fromtimestamp(int(created) / 1000, UTC),
-        lost=bool(lost),
+        lost=_lost(*before),
     )
+
+
+def _lost(token: int, claimant: bytes) -> Lost | None:
+    return Lost(token, claimant.decode().partition("/")[0]) if token else None
 
 
 def _check_room(status: bytes, wait_ms: Any) -> None:

@@ -35,6 +35,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     once: Once | None = None
     webhook: str = ""
     """The URL that is told of the end; empty for none."""
+    traceparent: str = ""
+    """Where in which trace the task was submitted; empty for none."""
     reply: str = ""
     """Channel on which the caller of a direct call hears of new records and of the end. Such a task is on no list."""
 
@@ -64,6 +66,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
             "duration": str(self.duration),
             "owner": self.owner,
             "webhook": self.webhook,
+            "traceparent": self.traceparent,
             "body": self.once.body if self.once else "",
             "reply": self.reply,
             "stage": stage,

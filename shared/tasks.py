@@ -41,6 +41,10 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     error: Failure | None
     last_event: int
     webhook: Webhook | None = None
+    traceparent: str | None = None
+    """Where in which trace it was submitted, if in any."""
+    trail: bytes = b""
+    """What was written down of its life; `shared.timeline` reads it."""
 
 
 class Former(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,6 +122,8 @@ def _task(task_id: str, fields: Mapping[bytes, bytes]) -> Task | None:
         error=codec.decode_failure(error) if error else None,
         last_event=int(fields.get(b"events", b"0")),
         webhook=_webhook(fields),
+        traceparent=fields.get(b"traceparent", b"").decode() or None,
+        trail=fields.get(b"trail", b""),
     )
 
 

@@ -43,6 +43,7 @@ from shared.runner import Runner
 from shared.scripts import Limits, Scripts
 from shared.settings import StageSettings, load
 from shared.stage import Engine, Stage
+from shared.tracing import OFF, Tracing, tracing_of
 from shared.wake import Wakeups, until_set
 
 log = structlog.get_logger(__name__)
@@ -118,11 +119,11 @@ class StageWorker(Worker):
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(service=self.runner.stage.name)
         try:
-            task_id = queue.task_of(job)
+            work = queue.job_of(job)
         except ValueError:
             log.exception("job_unreadable", job_id=job_id)
             return
-        await self.runner.run(task_id)
+        await self.runner.run(work)
         self.jobs_complete += 1
 
     def _ended(self, _: asyncio.Task[None]) -> None:
@@ -149,7 +150,7 @@ def serve(stage: Stage, make_engine: Callable[[S], Engine], settings_type: type[
     try:
         settings = load(settings_type, os.environ)
         logs.configure(settings, service=stage.name)
-        uvloop.run(_serve(stage, make_engine(settings), settings))
+        uvloop.run(_serve(stage, make_engine(settings), settings, tracing_of(os.environ, service=stage.name)))
     except MeshError as error:
         sys.stderr.write(f"{stage.name} worker cannot start: {error}\n")
         sys.exit(3 if isinstance(error, ModelMissing) else 2)
@@ -162,7 +163,7 @@ def serve(stage: Stage, make_engine: Callable[[S], Engine], settings_type: type[
     os._exit(status)
 
 
-async def _serve(stage: Stage, engine: Engine, settings: StageSettings) -> None:
+async def _serve(stage: Stage, engine: Engine, settings: StageSettings, tracing: Tracing) -> None:
     stopping = asyncio.Event()
     for signum in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signum, stopping.set)
@@ -170,6 +171,7 @@ async def _serve(stage: Stage, engine: Engine, settings: StageSettings) -> None:
     metrics.show_stage(stage.name)
     device = Device(patience_seconds=settings.stuck_seconds)
     async with AsyncExitStack() as resources:
+        resources.push_async_callback(tracing.aclose)
         resources.callback(device.close)
         pool = open_pool(settings, name=f"voxmesh-{stage.name}")
         resources.push_async_callback(pool.aclose)
@@ -180,12 +182,14 @@ async def _serve(stage: Stage, engine: Engine, settings: StageSettings) -> None:
         health = await resources.enter_async_context(serve_health(settings.health_port, redis, fitness))
         if not await _unless(stopping, _prepare(engine, device, stage)):
             return
-        worker = build(stage, engine, settings, redis=redis, device=device)
+        worker = build(stage, engine, settings, redis=redis, device=device, tracing=tracing)
         health.ready = True
         await run_until(worker, stopping)
 
 
-def build(stage: Stage, engine: Engine, settings: StageSettings, *, redis: Redis, device: Device) -> StageWorker:
+def build(
+    stage: Stage, engine: Engine, settings: StageSettings, *, redis: Redis, device: Device, tracing: Tracing = OFF
+) -> StageWorker:
     """A worker of `stage` whose engine is loaded; `run_until` sets it to work."""
     limits = Limits(ttl_ms=settings.task_ttl_seconds * 1000, wait_ms=settings.wait_limit_seconds * 1000)
     runner = Runner(
@@ -197,7 +201,8 @@ def build(stage: Stage, engine: Engine, settings: StageSettings, *, redis: Redis
             scripts=Scripts(redis, limits),
             blobs=BlobStore(settings.blob_url),
             device=device,
-            batches=Batches(device),
+            batches=Batches(device, observe=metrics.BATCH_SIZE.labels(stage.name).observe),
+            tracing=tracing,
             ttl_ms=limits.ttl_ms,
             wait_ms=limits.wait_ms,
         ),

@@ -31,6 +31,7 @@ from shared import logs
 from shared.errors import SettingsError
 from shared.fitness import refuse_cluster
 from shared.settings import load
+from shared.tracing import OFF, Tracing, tracing_of
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than the 60 seconds for which proxies keep a connection, so that they never write to one that is closing."""
@@ -58,9 +59,9 @@ HANDLERS = (
 )
 
 
-def create_app(settings: Settings) -> Litestar:
+def create_app(settings: Settings, tracing: Tracing = OFF) -> Litestar:
     """The application, not yet at work. Raises `SettingsError` for what cannot be."""
-    runtime = build(settings)
+    runtime = build(settings, tracing)
     handlers = HANDLERS + (page.HANDLERS if settings.page else ())
     cors = cors_config(origins_of(settings.cors_origins))
 
@@ -96,8 +97,8 @@ def _answer(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
 class Server(uvicorn.Server):
     """A server whose open streams end when it begins to stop, so that it need not wait for them."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._app = create_app(settings)
+    def __init__(self, settings: Settings, tracing: Tracing = OFF) -> None:
+        self._app = create_app(settings, tracing)
         super().__init__(
             uvicorn.Config(
                 self._app,
@@ -136,7 +137,7 @@ def main() -> None:
         settings = load(Settings, os.environ)
         logs.configure(settings, service="gateway")
         raise_file_limit()
-        server = Server(settings)
+        server = Server(settings, tracing_of(os.environ, service="gateway"))
         asyncio.run(refuse_cluster(settings))
     except SettingsError as error:
         sys.stderr.write(f"{error.message}\n")

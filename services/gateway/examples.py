@@ -66,6 +66,7 @@ PARAMETERS = {
     "state": Parameter(State.COMPLETED),
     "cursor": Parameter("1773307800000", {"pattern": "^[0-9]{0,16}$"}),
     "translated": Parameter("true"),
+    "debug": Parameter("true"),
 }
 
 

@@ -129,6 +129,14 @@ def _choice(given: Mapping[str, str], name: str, choices: Sequence[str]) -> str:
     return value
 
 
+def is_asked(name: str, text: str) -> bool:
+    """What the query parameter `name` says; empty is no. Raises `Problem` for what says neither yes nor no."""
+    value = text.strip().lower()
+    if value and value not in TRUE + FALSE:
+        raise Problem(400, "bad_field", f"'{name}' must be true or false.", field=name)
+    return value in TRUE
+
+
 def _has_controls(text: str) -> bool:
     return any(unicodedata.category(character) == "Cc" for character in text)
 

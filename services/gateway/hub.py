@@ -36,7 +36,7 @@ _CONFIRMATION_SECONDS = 0.1
 class Cursor:
     """One client's place in the events of a task."""
 
-    __slots__ = ("_epoch", "_hub", "_last", "_news", "_number", "_texts", "_waiter", "closed", "topic")
+    __slots__ = ("_behind", "_epoch", "_hub", "_last", "_news", "_number", "_texts", "_waiter", "closed", "topic")
 
     def __init__(self, hub: "Hub", topic: Topic, number: int) -> None:
         self._hub = hub
@@ -46,6 +46,8 @@ class Cursor:
         self._texts = TextSoFar()
         self._epoch = 0
         """The topic's epoch in which the log was read to its end; 0 when it has to be read."""
+        self._behind: float | None = asyncio.get_running_loop().time()
+        """Since when there is a part of the log that it has yet to read; None once it has had all."""
         self._news = False
         self._waiter: asyncio.Future[None] | None = None
         self.closed = False
@@ -108,6 +110,9 @@ class Cursor:
         except AWAY:  # a timeout is one of them
             return ()
         self._epoch = epoch if last else 0
+        if last and self._behind is not None:
+            metrics.REPLAY_SECONDS.observe(asyncio.get_running_loop().time() - self._behind)
+            self._behind = None
         if self._epoch:
             self._texts = TextSoFar()  # a client that follows live holds no text
         return frames

@@ -2,30 +2,31 @@
 
 import asyncio
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 import structlog
 from litestar import Request
 
-from services.gateway import idempotency, ingest, texts, uploads
+from services.gateway import idempotency, ingest, texts, traces, uploads
 from services.gateway.admission import Admission
 from services.gateway.fleet import Fleet
-from services.gateway.forms import AUDIO_URL, FIELDS, TEXT_FIELDS, WEBHOOK, options_of
+from services.gateway.forms import AUDIO_URL, TEXT_FIELDS, WEBHOOK, options_of
 from services.gateway.outbound import Guard, Refused, Target
 from services.gateway.problems import Problem
 from services.gateway.settings import Settings
 from services.gateway.spool import Spool
+from services.gateway.wish import OWN_FORM, RecordingForm, Wish, wish_of
 from shared import audio, metrics, queue, tasks
 from shared.blobs import BlobStore
 from shared.errors import Retryable
-from shared.messages import Options, StageName, State
+from shared.messages import State
 from shared.redis import Redis, answered
 from shared.scripts import Scripts
-from shared.steps import route_of
 from shared.submission import KeyReused, NoRoom, Once, Submission
+from shared.tracing import Tracing, current, sending
 
 log = structlog.get_logger(__name__)
 
@@ -48,52 +49,6 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
         return {"Idempotent-Replayed": "true"} if self.replayed else {}
 
 
-class Wish(msgspec.Struct, frozen=True, kw_only=True):
-    """What a form asks for."""
-
-    options: Options
-    route: Sequence[StageName]
-
-
-class RecordingForm(Protocol):
-    """A form with a recording in it, for one request.
-
-    `file_field` is where the recording is, `fields` are the names of the other fields. Where a client sends no
-    idempotency key, `by_content` makes the same content the same task, as long as that has not ended without a result.
-    `again` is the client's word that it sends this once more: it is not turned away before its content is known.
-    """
-
-    @property
-    def file_field(self) -> str: ...
-
-    @property
-    def fields(self) -> frozenset[str]: ...
-
-    @property
-    def by_content(self) -> bool: ...
-
-    @property
-    def again(self) -> bool: ...
-
-    def read(self, fields: Mapping[str, str], settings: Settings) -> Wish:
-        """What the fields ask for. Raises `Problem` naming the one at fault."""
-        ...
-
-
-class _OwnForm:
-    """The form of `/audio/…`."""
-
-    file_field = uploads.FILE_FIELD
-    fields = FIELDS
-    by_content = again = False
-
-    def read(self, fields: Mapping[str, str], settings: Settings) -> Wish:
-        return _wish(options_of(fields, settings), audio=True)
-
-
-_OWN_FORM = _OwnForm()
-
-
 class Intake:
     """Where new tasks come from."""
 
@@ -106,6 +61,7 @@ class Intake:
         spool: Spool,
         fleet: Fleet,
         guard: Guard,
+        tracing: Tracing,
         settings: Settings,
     ) -> None:
         self._redis = redis
@@ -114,6 +70,7 @@ class Intake:
         self._spool = spool
         self._fleet = fleet
         self._guard = guard
+        self._tracing = tracing
         self._fetcher = ingest.Fetcher(
             guard, limit=settings.max_upload_bytes, stall_seconds=settings.upload_stall_seconds
         )
@@ -127,7 +84,7 @@ class Intake:
         *,
         key: str | None,
         owner: str = "",
-        form: RecordingForm = _OWN_FORM,
+        form: RecordingForm = OWN_FORM,
     ) -> Accepted:
         """The task that `request`, a `form` with a recording, stands for; `key` is its idempotency key. Raises what
         `problems` turns into a refusal.
@@ -135,6 +92,12 @@ class Intake:
         A refusal leaves neither a task nor a file. When Redis goes away in the middle, whether the task exists is
         unknown: its recording stays, and the janitor removes it if there is no task.
         """
+        with traces.submission(self._tracing, request):
+            return await self._take_recording(request, key, owner, form)
+
+    async def _take_recording(
+        self, request: Request[Any, Any, Any], key: str | None, owner: str, form: RecordingForm
+    ) -> Accepted:
         key = idempotency.checked(key)
         if not form.again:
             await self._admission.admit(owner, audio=True, once=key)  # better than a refusal after a long upload
@@ -161,6 +124,10 @@ class Intake:
 
     async def submit_text(self, request: Request[Any, Any, Any], *, key: str | None, owner: str = "") -> Accepted:
         """The same for a form with a text."""
+        with traces.submission(self._tracing, request):
+            return await self._take_text(request, key, owner)
+
+    async def _take_text(self, request: Request[Any, Any, Any], key: str | None, owner: str) -> Accepted:
         key = idempotency.checked(key)
         await self._admission.admit(owner, audio=False, once=key)
         form = await texts.received(
@@ -169,7 +136,7 @@ class Intake:
             most=self._settings.max_text_characters,
             stall_seconds=self._settings.upload_stall_seconds,
         )
-        wish = _wish(options_of(form.fields, self._settings), audio=False)
+        wish = wish_of(options_of(form.fields, self._settings), audio=False)
         draft = _draft(wish, name=form.name, owner=owner, webhook=self._webhook(form.fields))
         draft = msgspec.structs.replace(draft, once=idempotency.once_of(key, draft, digest=form.digest))
         if accepted := await self.earlier(draft):
@@ -191,7 +158,7 @@ class Intake:
         """Create the task, once. Of one that is there already the recording is not kept a second time. Raises
         `Problem` with 409 when its key stands for something else, 429 or 503 when there is no room."""
         try:
-            task_id = await answered(self._scripts.submit(submission, self._admission.room(submission.owner)))
+            task_id = await self._send(submission)
         except KeyReused as error:
             await self.discard(submission.blob)
             raise idempotency.conflict() from error
@@ -206,6 +173,14 @@ class Intake:
             "task_submitted", task_id=task_id, route=",".join(submission.route), audio_s=submission.duration or None
         )
         return Accepted(task_id=task_id)
+
+    async def _send(self, draft: Submission) -> str:
+        """The id of the task that there is now."""
+        here = current().traceparent or ""
+        with sending(self._tracing, draft.task_id, draft.route[0]) as span:
+            job = queue.stage_job(draft.task_id, span.traceparent)
+            submission = msgspec.structs.replace(draft, job=job, traceparent=here)
+            return await answered(self._scripts.submit(submission, self._admission.room(draft.owner)))
 
     def _webhook(self, fields: Mapping[str, str]) -> str:
         """The URL that wants to be told of the end; empty for none. Raises `Problem` for one that may not be."""
@@ -263,12 +238,6 @@ class Intake:
             return await asyncio.to_thread(audio.probe, path, longest=self._settings.max_audio_seconds)
 
 
-def _wish(options: Options, *, audio: bool) -> Wish:
-    translation = options.target_language is not None
-    route = route_of(audio=audio, translation=translation, insights=options.include_insights)
-    return Wish(options=options, route=route)
-
-
 def _draft(wish: Wish, *, name: str, owner: str, webhook: str) -> Submission:
     """The task that is wished for, still without its input."""
     task_id = uuid.uuid4().hex
@@ -276,7 +245,7 @@ def _draft(wish: Wish, *, name: str, owner: str, webhook: str) -> Submission:
         task_id=task_id,
         route=wish.route,
         options=wish.options,
-        job=queue.stage_job(task_id),
+        job=b"",  # is made when it is sent
         name=name,
         owner=owner,
         webhook=webhook,

@@ -100,7 +100,7 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Proble
 
 def refused(request: Request[Any, Any, Any], error: Exception) -> Problem:
     """What `error` is to the client; it is counted and stands in the log."""
-    problem = _problem(error)
+    problem = problem_of(error)
     metrics.REQUESTS_REFUSED.labels(problem.code).inc()
     if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("request_failed", path=request.url.path, exc_info=error)
@@ -116,7 +116,8 @@ def status_of(code: str) -> int:
     return _PERMANENT.get(code, 422)
 
 
-def _problem(error: Exception) -> Problem:
+def problem_of(error: Exception) -> Problem:
+    """What an error is to a client."""
     match error:
         case Problem():
             return error

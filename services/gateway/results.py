@@ -8,7 +8,7 @@ from litestar.params import FromPath, HeaderParameter, QueryParameter
 
 from services.gateway.access import CallerInjected
 from services.gateway.downloads import attachment, etag, is_known, stem_of
-from services.gateway.forms import FALSE, TRUE
+from services.gateway.forms import is_asked
 from services.gateway.openapi import BOOLEAN, RESULT_TYPES, ResultOperation, refusals
 from services.gateway.problems import RETRY_SECONDS, Problem
 from services.gateway.runtime import Injected
@@ -59,7 +59,7 @@ async def task_result(
     """The whole result as one JSON document, its text with one sentence a line, or subtitles with cues of at most two
     lines of 42 characters. It is there once the task is completed, for as long as the task is kept."""
     chosen = _format(kind)
-    in_translation = _flag("translated", translated) and chosen is not None
+    in_translation = is_asked("translated", translated) and chosen is not None
     task = await find(runtime, task_id, caller)
     _require_result(task, chosen, translated=in_translation)
     data = await answered(runtime.redis.get(keys.result(task_id)))
@@ -84,13 +84,6 @@ def _format(kind: str) -> Format | None:
         detail = f"There is no format '{kind[:20]}'. Choose one of: {', '.join(RESULT_TYPES)}."
         raise Problem(400, "unknown_format", detail, field="format", offered=tuple(RESULT_TYPES))
     return None if name == JSON else Format(name)
-
-
-def _flag(name: str, text: str) -> bool:
-    value = text.strip().lower()
-    if value and value not in TRUE + FALSE:
-        raise Problem(400, "bad_field", f"'{name}' must be true or false.", field=name)
-    return value in TRUE
 
 
 def _require_result(task: Task, kind: Format | None, *, translated: bool) -> None:

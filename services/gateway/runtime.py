@@ -28,6 +28,7 @@ from shared.fitness import Fitness
 from shared.janitor import ROUND_SECONDS, Janitor
 from shared.redis import Redis, open_pool
 from shared.scripts import Limits, Scripts
+from shared.tracing import Tracing
 
 log = structlog.get_logger(__name__)
 
@@ -51,13 +52,14 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
     intake: Intake
     janitor: Janitor
     deliverer: Deliverer
+    tracing: Tracing
 
 
 Injected = NamedDependency[Runtime]
 """How a handler asks for the runtime."""
 
 
-def build(settings: Settings) -> Runtime:
+def build(settings: Settings, tracing: Tracing) -> Runtime:
     """The runtime, not at work yet and not connected. Raises `SettingsError` for what cannot be."""
     spool = Spool(settings.spool_dir)
     blobs = BlobStore(settings.blob_url)
@@ -86,9 +88,12 @@ def build(settings: Settings) -> Runtime:
         fleet=fleet,
         census=Census(redis, fleet),
         spool=spool,
-        intake=Intake(redis, scripts, blobs=blobs, spool=spool, fleet=fleet, guard=guard, settings=settings),
+        intake=Intake(
+            redis, scripts, blobs=blobs, spool=spool, fleet=fleet, guard=guard, tracing=tracing, settings=settings
+        ),
         janitor=Janitor(redis, scripts, blobs),
-        deliverer=Deliverer(redis, guard, settings),
+        deliverer=Deliverer(redis, guard, settings, tracing),
+        tracing=tracing,
     )
 
 
@@ -96,7 +101,12 @@ def build(settings: Settings) -> Runtime:
 async def running(runtime: Runtime) -> AsyncGenerator[None]:
     """The runtime at work for the time of the block, whether or not Redis is there."""
     with runtime.spool.held():
-        async with aclosing(runtime.pool), runtime.hub.running(), asyncio.TaskGroup() as group:
+        async with (
+            aclosing(runtime.tracing),
+            aclosing(runtime.pool),
+            runtime.hub.running(),
+            asyncio.TaskGroup() as group,
+        ):
             runtime.access.announce()
             keepers = (
                 group.create_task(runtime.batching.work(), name="redis"),

@@ -1,6 +1,7 @@
 """Tasks as resources: submit one, list them, ask how one stands, cancel it."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -10,14 +11,16 @@ from litestar import Request, Response, delete, get, post
 from litestar.params import FromPath, QueryParameter
 
 from services.gateway.access import Caller, CallerInjected
+from services.gateway.forms import is_asked
 from services.gateway.idempotency import IdempotencyKey
-from services.gateway.openapi import FormOperation, refusals
+from services.gateway.openapi import BOOLEAN, FormOperation, refusals
 from services.gateway.problems import Problem
 from services.gateway.runtime import Injected, Runtime
-from shared import events, metrics, tasks
-from shared.messages import Failure, StageName, State, Step
+from shared import events, metrics, tasks, timeline
+from shared.messages import Failure, Moment, StageName, State, Step
 from shared.redis import answered
 from shared.tasks import Webhook
+from shared.tracing import trace_id_of
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +46,7 @@ class Submitted(msgspec.Struct, frozen=True):
 
 class TaskState(msgspec.Struct, frozen=True, kw_only=True):
     """How a task stands. `name` is what the client called the file, `webhook` who is told of the end, and what has
-    become of that; null where nobody is."""
+    become of that; null where nobody is. `trace_id` and `timeline` are there where they were asked for."""
 
     task_id: str
     state: State
@@ -56,6 +59,8 @@ class TaskState(msgspec.Struct, frozen=True, kw_only=True):
     error: Failure | None
     links: Links
     webhook: Webhook | None = None
+    trace_id: str | msgspec.UnsetType | None = msgspec.UNSET
+    timeline: Sequence[Moment] | msgspec.UnsetType = msgspec.UNSET
 
 
 class TaskPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,10 +140,25 @@ async def task_list(
     )
 
 
-@get("/audio/tasks/{task_id:str}", summary="How a task stands", responses=refusals(404, 410, 503), tags=["tasks"])
-async def task_state(task_id: FromPath[str], runtime: Injected, caller: CallerInjected) -> TaskState:
-    """State, step and progress of a task; when it has failed, why."""
-    return await _shown(runtime, await find(runtime, task_id, caller), caller)
+@get("/audio/tasks/{task_id:str}", summary="How a task stands", responses=refusals(400, 404, 410, 503), tags=["tasks"])
+async def task_state(
+    task_id: FromPath[str],
+    runtime: Injected,
+    caller: CallerInjected,
+    debug: Annotated[
+        str,
+        QueryParameter(description="Tell trace and timeline of the task, too.", schema_extra={"pattern": BOOLEAN}),
+    ] = "",
+) -> TaskState:
+    """State, step and progress of a task; when it has failed, why. With `debug`, who worked on it, when and for how
+    long, and what it waited for."""
+    in_detail = is_asked("debug", debug)
+    task = await find(runtime, task_id, caller)
+    shown = await _shown(runtime, task, caller)
+    if not in_detail:
+        return shown
+    trace_id = trace_id_of(task.traceparent)
+    return msgspec.structs.replace(shown, trace_id=trace_id, timeline=timeline.moments(task))
 
 
 @delete(

@@ -132,9 +132,10 @@ class MeshClient:
                     raise TaskFailed(update.error or Failure(code=update.step, message=update.message))
         raise TaskFailed(Failure(code="task_lost", message="The task has ended, and nobody knows how."))
 
-    async def task(self, task_id: str, *, deadline: float | None = None) -> TaskState:
-        """How the task stands."""
-        response = await self._http.get(_path(task_id), self._clock(deadline))
+    async def task(self, task_id: str, *, debug: bool = False, deadline: float | None = None) -> TaskState:
+        """How the task stands; with `debug`, its trace and its timeline, too."""
+        query = {"debug": "true"} if debug else {}
+        response = await self._http.get(_path(task_id), self._clock(deadline), params=query)
         return read(response, TaskState)
 
     async def tasks(self, *, state: State | None = None, deadline: float | None = None) -> AsyncGenerator[TaskState]:

@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 
 from shared import messages
-from shared.messages import Event, Failure, Message, Partial, Result, StageName, State, Step
+from shared.messages import Event, Failure, Message, Moment, Partial, Result, StageName, State, Step
 
 PartialResult = Partial | Result
 
@@ -40,7 +40,8 @@ class Update(Event, frozen=True):
 
 
 class TaskState(Message, frozen=True):
-    """How a task stands. `name` is what the file was called at its submission; `error` says why it failed."""
+    """How a task stands. `name` is what the file was called at its submission; `error` says why it failed. Trace and
+    timeline are there where they were asked for."""
 
     task_id: str
     state: State
@@ -51,6 +52,8 @@ class TaskState(Message, frozen=True):
     name: str = ""
     finished: datetime | None = None
     error: Failure | None = None
+    trace_id: str | None = None
+    timeline: tuple[Moment, ...] = ()
 
 
 _decode_update = msgspec.json.Decoder(Update).decode

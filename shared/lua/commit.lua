@@ -36,6 +36,8 @@ for offset = 1, records do
   end
 end
 
+if request.opens and request.number > changes then keep(task, now, {what = 'first_record', stage = stage}) end
+
 local due = tonumber(fields[3]) == request.position
 if due then
   local published = tonumber(fields[4] or '0')
@@ -65,12 +67,14 @@ end
 if request.ends then
   if not due then return redis.error_reply('stage ' .. stage .. ' ended before its turn') end
   redis.call('HSET', task, 'ended:' .. stage, request.segments, 'turn', request.position + 1)
+  keep(task, now, {what = 'ended', stage = stage})
   redis.call('ZREM', queue, request.job_id)
   redis.call('DEL', job, lease)
 end
 
 if request.next then
   if records > 0 and redis.call('HSETNX', task, 'queued:' .. request.next.stage, now) == 1 then
+    keep(task, now, {what = 'queued', stage = request.next.stage})
     redis.call('SET', next_job, job_bytes, 'PX', request.ttl_ms)
     redis.call('ZADD', next_queue, now, request.next.job_id)
     redis.call('PUBLISH', request.next.wake, 'job:' .. request.task_id)

@@ -14,6 +14,8 @@ if request.forgiven then redis.call('HINCRBY', task, 'attempts:' .. request.stag
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('ZADD', queue, now + request.delay_ms, request.job_id)
+redis.call('HSET', task, 'queued:' .. request.stage, now + request.delay_ms)
+keep(task, now, {what = request.why, stage = request.stage, code = request.code, delay_ms = request.delay_ms})
 redis.call('DEL', lease)
 if request.delay_ms == 0 then redis.call('PUBLISH', request.wake, 'job:' .. request.task_id) end
 return {'OK'}

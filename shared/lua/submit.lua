@@ -30,6 +30,7 @@ redis.call('HSET', task,
   'state', 'queued', 'step', 'queued', 'progress', 0, 'turn', 0, 'created', now,
   'route', request.route, 'options', request.options, 'blob', request.blob, 'name', request.name,
   'duration', request.duration, 'owner', request.owner, 'queued:' .. request.stage, now)
+if request.traceparent ~= '' then redis.call('HSET', task, 'traceparent', request.traceparent) end
 if request.webhook ~= '' then redis.call('HSET', task, 'webhook', request.webhook) end
 redis.call('PEXPIRE', task, request.ttl_ms)
 

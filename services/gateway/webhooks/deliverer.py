@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 import structlog
 
+from services.gateway import traces
 from services.gateway.outbound import Guard, Refused, Unreachable, request
 from services.gateway.settings import Settings
 from services.gateway.webhooks.ledger import Ledger, Taken
@@ -17,6 +18,7 @@ from shared.messages import WebhookAttempt, WebhookState
 from shared.pauses import Pauses
 from shared.redis import AWAY, Redis
 from shared.tasks import Task
+from shared.tracing import Tracing, current
 from shared.webhooks import secret_of
 
 log = structlog.get_logger(__name__)
@@ -36,8 +38,9 @@ _GONE = 410
 class Deliverer:
     """The webhooks of all gateways, as far as this one gets hold of them."""
 
-    def __init__(self, redis: Redis, guard: Guard, settings: Settings) -> None:
+    def __init__(self, redis: Redis, guard: Guard, settings: Settings, tracing: Tracing) -> None:
         self._redis = redis
+        self._tracing = tracing
         self._guard = guard
         self._master = settings.webhook_secret
         self._retry_seconds = settings.webhook_retry_seconds
@@ -69,7 +72,9 @@ class Deliverer:
     async def _deliver(self, taken: Taken) -> None:
         """One attempt. What goes wrong here meanwhile is made good when the webhook is due again."""
         try:
-            await self._settle(taken, await tasks.read(self._redis, taken.task_id))
+            task = await tasks.read(self._redis, taken.task_id)
+            with traces.logged(task.traceparent if task else None):
+                await self._settle(taken, task)
         except AWAY as error:
             log.warning("webhook_unsettled", task_id=taken.task_id, error=str(error))
         except Exception:
@@ -79,7 +84,8 @@ class Deliverer:
         if task is None or task.webhook is None:
             attempt, number = _NOTHING, MOST_ATTEMPTS
         else:
-            attempt, number = await self._attempt(task, task.webhook.url), len(task.webhook.attempts) + 1
+            number = len(task.webhook.attempts) + 1
+            attempt = await self._attempt(task, task.webhook.url, number)
         state, retry_seconds = self._verdict(attempt, number)
         kept = await self._ledger.log(taken, attempt, state=state, retry_seconds=retry_seconds)
         metrics.WEBHOOKS.labels(attempt.error or "delivered").inc()
@@ -95,26 +101,33 @@ class Deliverer:
         pause = min(self._retry_seconds * _GROWTH ** (number - 1), LONGEST_RETRY_SECONDS)
         return WebhookState.PENDING, pause * random.uniform(0.8, 1.2)
 
-    async def _attempt(self, task: Task, url: str) -> WebhookAttempt:
+    async def _attempt(self, task: Task, url: str, number: int) -> WebhookAttempt:
         at, started = datetime.now(UTC), time.monotonic()
         status, error = None, None
-        try:
-            async with asyncio.timeout(ATTEMPT_SECONDS):
-                status = await self._post(task, url)
-                error = None if 200 <= status < 300 else "redirected" if 300 <= status < 400 else "status"
-        except Refused:
-            error = "refused"
-        except Unreachable as unreachable:
-            error = unreachable.code
-        except TimeoutError:
-            error = "timeout"
-        return WebhookAttempt(at=at, status=status, error=error, seconds=round(time.monotonic() - started, 3))
+        with traces.delivery(self._tracing, traceparent=task.traceparent, number=number) as span:
+            try:
+                async with asyncio.timeout(ATTEMPT_SECONDS):
+                    status = await self._post(task, url)
+                    error = None if 200 <= status < 300 else "redirected" if 300 <= status < 400 else "status"
+            except Refused:
+                error = "refused"
+            except Unreachable as unreachable:
+                error = unreachable.code
+            except TimeoutError:
+                error = "timeout"
+            attempt = WebhookAttempt(at=at, status=status, error=error, seconds=round(time.monotonic() - started, 3))
+            traces.tell_of(attempt, span)
+        return attempt
 
     async def _post(self, task: Task, url: str) -> int:
         """The status of the receiver's answer; its body is not read."""
         body = body_of(task)
         headers = headers_of(task, body, secret=secret_of(self._master, task.owner), user_agent=self._agent)
         target = self._guard.target(url)
+        traceparent = current().traceparent
+        current().tell({"server.address": target.host, "server.port": target.port})
+        if traceparent:
+            headers["traceparent"] = traceparent
         async with request(
             self._guard, target, method="POST", headers=headers, body=body, silence_seconds=ATTEMPT_SECONDS
         ) as answer:
