@@ -111,8 +111,8 @@ class SyncMeshClient:
             self._client.transcribe(audio, name=name, idempotency_key=idempotency_key, deadline=deadline, **options)
         )
 
-    def task(self, task_id: str, *, deadline: float | None = None) -> TaskState:
-        return self._wait(self._client.task(task_id, deadline=deadline))
+    def task(self, task_id: str, *, debug: bool = False, deadline: float | None = None) -> TaskState:
+        return self._wait(self._client.task(task_id, debug=debug, deadline=deadline))
 
     def tasks(self, *, state: State | None = None, deadline: float | None = None) -> Generator[TaskState]:
         return self._each(self._client.tasks(state=state, deadline=deadline))

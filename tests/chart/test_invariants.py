@@ -143,6 +143,19 @@ def test_the_gateway_alone_goes_to_the_internet() -> None:
     assert "10.0.0.0/8" in str(of_kind("NetworkPolicy", manifests())["gateway"]["spec"]["egress"])
 
 
+def test_every_service_is_told_where_traces_go() -> None:
+    """And reaches the collector there, with its headers from a Secret; without an endpoint nobody is told anything."""
+    for name, deployment in of_kind("Deployment", manifests("monitored")).items():
+        told = environment(deployment)
+        assert told["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://otel-collector.observability:4318"
+        assert told["OTEL_TRACES_SAMPLER_ARG"] == "0.25"
+        assert told["OTEL_EXPORTER_OTLP_HEADERS"] == {"secretKeyRef": {"name": "collector", "key": "headers"}}
+        policy = of_kind("NetworkPolicy", manifests("monitored"))[name]
+        assert any({"port": 4318} in rule["ports"] for rule in policy["spec"]["egress"])
+    for deployment in of_kind("Deployment", manifests()).values():
+        assert not any(name.startswith("OTEL_") for name in environment(deployment))
+
+
 def test_only_who_reads_recordings_reaches_them() -> None:
     """Stages that work on text have neither the volume nor the keys of the bucket."""
     for values in ("default", "production"):

@@ -45,6 +45,8 @@ BAD = {
     "gateway.apiKeys.existingSecret": "gateway: {apiKeys: {existingSecret: 'alice:0123'}}",
     "stageDefaults.probes.timeoutSeconds": "stageDefaults: {probes: {timeoutSeconds: 0}}",
     # settings of the services
+    "tracing.endpoint": "tracing: {endpoint: 'collector:4317'}",
+    "tracing.ratio": "tracing: {ratio: 10}",
     "config.LOG_FORMT": "config: {LOG_FORMT: json}",
     "config.LOG_FORMAT": "config: {LOG_FORMAT: xml}",
     "config.REDIS_URL": "config: {REDIS_URL: 'redis://:secret@redis.example.com'}",

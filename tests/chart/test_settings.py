@@ -14,7 +14,8 @@ from tests.chart.helm import environment, manifests, of_kind
 from tests.chart.options import SERVICES, STAGES, chosen, is_own, variables
 
 LIBRARIES = {"HOME", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HTTPS_PROXY"} | {
-    *("AWS_REGION", "AWS_ENDPOINT_URL", "AWS_ALLOW_HTTP", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    *("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"),
+    *("AWS_REGION", "AWS_ENDPOINT_URL", "AWS_ALLOW_HTTP", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
 }
 """Variables that what lies below the services reads."""
 INSTEAD_OF_A_VALUE = {"REDIS_URL", "API_KEYS"}

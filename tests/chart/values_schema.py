@@ -88,6 +88,8 @@ RULES: Mapping[str, Schema] = {
     "monitoring.alerts.runbookUrl": {"pattern": "[^/]$"},
     "monitoring.alerts.*Seconds": _ONE,
     "monitoring.alerts.*Percent": _PERCENT | _ONE,
+    "tracing.endpoint": {"pattern": "^$|^https?://[^\\s@]+$"},
+    "tracing.ratio": {"type": "number", "maximum": 1},
     "networkPolicy.*Namespace": {"pattern": f"^{_LABEL}$"},
 }
 """By path, `*` for anything; the last that fits an exact path wins over those with stars."""

@@ -32,7 +32,8 @@ here: not every network knows the names of another pod's. */}}
 {{- default (hasPrefix "http://" . | ternary "80" "443") (trimPrefix ":" (regexFind ":[0-9]+$" (urlParse .).host)) -}}
 {{- end -}}
 
-{{/* Takes the same: the ports of bucket, package index, model hub and language model, for those that have to do with them. */}}
+{{/* Takes the same: the ports of bucket, package index, model hub, language model and collector of traces, for those that have
+to do with them. */}}
 {{- define "voxmesh.webPorts" -}}
 {{- $root := index . 0 -}}{{- $ports := list -}}
 {{- if and (index . 1) (eq $root.Values.blobStore.type "url") -}}
@@ -45,6 +46,7 @@ here: not every network knows the names of another pod's. */}}
 {{- if regexMatch "^https?://" (default "" .value) }}{{ $ports = append $ports (include "voxmesh.urlPort" .value) }}{{ end -}}
 {{- end -}}
 {{- end -}}
+{{- with $root.Values.tracing.endpoint }}{{ $ports = append $ports (include "voxmesh.urlPort" .) }}{{ end -}}
 {{- with (index . 3).LLM_BASE_URL }}{{ $ports = append $ports (include "voxmesh.urlPort" .) }}{{ end -}}
 {{- $ports | uniq | toJson -}}
 {{- end -}}

@@ -80,6 +80,17 @@
 {{ end -}}
 {{- end -}}
 
+{{- define "voxmesh.tracingEnv" -}}
+{{- with .Values.tracing -}}
+{{ if .endpoint -}}
+- {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ .endpoint | quote }}}
+- {name: OTEL_TRACES_SAMPLER, value: parentbased_traceidratio}
+- {name: OTEL_TRACES_SAMPLER_ARG, value: {{ include "voxmesh.text" .ratio | quote }}}
+{{ with .headers.existingSecret }}{{ include "voxmesh.secretEnv" (list "OTEL_EXPORTER_OTLP_HEADERS" . $.Values.tracing.headers.key) }}{{ end -}}
+{{ end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Takes (list $ block): the settings and variables that people have chosen. Of two of a name the block's own counts, and
 `extraEnv` before `config`: an API server takes no name twice. */}}
 {{- define "voxmesh.chosenEnv" -}}

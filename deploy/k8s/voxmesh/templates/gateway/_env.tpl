@@ -17,5 +17,6 @@
 {{ with $gateway.webhookSecret.existingSecret -}}
 {{ include "voxmesh.secretEnv" (list "WEBHOOK_SECRET" . $gateway.webhookSecret.key) -}}
 {{ end -}}
+{{ include "voxmesh.tracingEnv" . -}}
 {{ include "voxmesh.chosenEnv" (list . $gateway) }}
 {{- end -}}
