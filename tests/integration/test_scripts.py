@@ -1,6 +1,7 @@
 """What the scripts promise, each alone against a real Redis."""
 
 import itertools
+from typing import Any, cast
 
 import pytest
 
@@ -160,6 +161,21 @@ async def test_a_claim_whose_reply_was_lost_is_repeated_as_the_same_attempt(scri
     assert [made.attempt for made in claims] == [1, 1, 1, 1, 2]
     assert len({made.token for made in claims[:4]}) == 1
     assert claims[4].token > claims[0].token
+
+
+async def test_a_job_that_is_handed_back_waits_anew(redis: Redis, scripts: Scripts) -> None:
+    """What an attempt took, and the pause behind one that failed, are no time that its successor has waited."""
+    await submit(scripts)
+    server = cast("Any", redis)
+    await server.hset(keys.task(TASK), "queued:asr", 1_000)
+    first = await scripts.claim(TASK, StageName.ASR, claimant="one", max_attempts=3)
+    await scripts.release(TASK, StageName.ASR, token=first.token)
+    second = await scripts.claim(TASK, StageName.ASR, claimant="two", max_attempts=3)
+    await scripts.release(TASK, StageName.ASR, token=second.token, after_seconds=60)
+    third = await scripts.claim(TASK, StageName.ASR, claimant="three", max_attempts=3)
+    assert first.queued_seconds > 1e6
+    assert second.queued_seconds < 20
+    assert third.queued_seconds == 0
 
 
 async def test_a_worker_is_not_given_what_it_has_in_hand(redis: Redis, scripts: Scripts) -> None:

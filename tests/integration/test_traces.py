@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import httpx
 import pytest
 
+from shared import keys
 from shared.errors import SettingsError
 from shared.messages import StageName
 from shared.redis import Redis
@@ -120,6 +121,24 @@ async def test_an_attempt_that_was_killed_is_in_the_trace(redis: Redis, settings
     assert (second.facts["voxmesh.attempt"], second.facts["voxmesh.outcome"]) == (2, "completed")
     assert lost.facts["voxmesh.worker"] != second.facts["voxmesh.worker"]
     assert {span.trace_id for span in collector.spans} == {TRACE}
+
+
+async def test_what_is_left_is_sent_at_the_end(redis: Redis, settings: BaseSettings) -> None:
+    """A service that is told to stop sends what it has told since the last batch, which may be minutes old."""
+    with collecting() as collector:
+        environ = {**collector.environ, "OTEL_BSP_SCHEDULE_DELAY": "600000"}
+        async with gateway(settings, environ) as client:
+            with worker_process(StageName.ASR, settings, environ) as worker:
+                task_id = await submitted(client)
+
+                async def is_heard() -> bool:
+                    return await redis.hget(keys.task(task_id), "ended:asr") is not None
+
+                await wait_until(is_heard, description="the recording is transcribed")
+                worker.send_signal(signal.SIGTERM)
+                assert worker.wait(15) == 0
+            assert {span.name for span in collector.spans} == {"process arq:queue:asr", "send arq:queue:nlp"}
+        assert {"POST /audio/tasks", "send arq:queue:asr"} < {span.name for span in collector.spans}
 
 
 async def test_a_collector_that_does_not_answer_holds_up_nothing(redis: Redis, settings: BaseSettings) -> None:
