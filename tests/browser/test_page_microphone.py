@@ -84,7 +84,7 @@ async def real_mesh(home: Path) -> AsyncGenerator[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)  # models are loaded, beside whatever else this machine does
+@pytest.mark.timeout(300)  # models are loaded, beside whatever else this machine does
 async def test_the_whole_mesh_understands_what_is_spoken(tmp_path: Path, spoken: Path) -> None:
     """Real models: the words that were said, their translation, names that are marked, and all that follows."""
     try:
