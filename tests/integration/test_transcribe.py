@@ -54,8 +54,9 @@ def talk(tmp_path: Path, recording: Path) -> Path:
 
 
 def test_standard_output_has_the_text_and_nothing_else(run: Run, talk: Path) -> None:
-    """A line for each step goes to standard error; neither stream has a control character in it."""
-    done = run(talk.name)
+    """A line for each step goes to standard error; neither stream has a control character in it, even where somebody
+    has asked for colours."""
+    done = run(talk.name, FORCE_COLOR="1", TTY_COMPATIBLE="1")
     assert (done.returncode, done.stdout.decode()) == (0, TEXT)
     lines = done.stderr.decode().splitlines()
     assert lines[0] == "talk.ogg: sending it"
