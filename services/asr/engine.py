@@ -21,7 +21,6 @@ import numpy as np
 from services.asr._clips import Samples
 from services.asr._helpers import Helpers, make_helpers, threads
 from services.asr._lanes import LANES, Lanes, portioned
-from services.asr._memory import keep_freed_memory
 from services.asr._recogniser import Heard, Hints, Recogniser, Request, in_english
 from services.asr._rows import Decoded, Row, Step, groups, settle
 from services.asr._voices import Diarizer
@@ -55,8 +54,6 @@ def make_engine(settings: Settings) -> Recogniser:
     """The engine that the settings ask for, not loaded yet. Raises `SettingsError` naming the variable."""
     choices = {"embedded": "whisperx.asr", "light": "faster_whisper"}
     library = choose("ASR_ENGINE", settings.asr_engine, choices)
-    if settings.asr_device == "cpu":
-        keep_freed_memory()
     return Whisper(settings, library=library, helpers=make_helpers(settings))
 
 

@@ -186,7 +186,7 @@ def measure_first(folder: Path) -> None:
 
 
 def measure_memory(folder: Path) -> None:
-    """The peak of a process of its own, for ten minutes and for two hours, with the small model to save time."""
+    """The peak of a process of its own, for ten minutes and for two hours, with a single hypothesis to save time."""
     minute = (speech(60) * 32767).astype(np.int16)
     peaks: list[float] = []
     for minutes in (10, 120):
@@ -198,7 +198,7 @@ def measure_memory(folder: Path) -> None:
 
 
 def _peak(path: Path) -> float:
-    ours(loaded(asr_model="whisper-tiny.en", asr_beam_size=1), path)
+    ours(loaded(asr_beam_size=1), path)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
 
 

@@ -91,7 +91,7 @@ async def test_segments_pass_unchanged_and_the_document_gains_insights() -> None
 
 
 @pytest.mark.parametrize("batches", [[], [said("", " ")]])
-async def test_without_text_there_are_no_insights(batches: list[list[Segment]]) -> None:
+async def test_a02_without_text_there_are_no_insights(batches: list[list[Segment]]) -> None:
     """An empty transcript has its steps, None, and no engine call."""
     work = FakeWork(batches=batches)
     document, insights, emit = await outcome(work)

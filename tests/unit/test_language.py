@@ -36,7 +36,7 @@ from shared.language import normalise
         ("日本語", "ja"),
     ],
 )
-def test_t07_a_tag_or_a_name_gives_one_code(text: str, code: str) -> None:
+def test_t07_a10_a_tag_or_a_name_gives_one_code(text: str, code: str) -> None:
     """Case, separators, regions, scripts, old codes and names all lead to the same short code."""
     assert normalise(text) == code
 

@@ -131,7 +131,7 @@ async def test_what_earlier_stages_found_is_forwarded() -> None:
     assert emit.emitted[0].translation == "A Anna canta."
 
 
-async def test_an_empty_transcript_needs_no_model() -> None:
+async def test_a02_an_empty_transcript_needs_no_model() -> None:
     """Without text every step is announced with an empty result, and the engine is not called."""
     work = FakeWork(batches=[said("", " ")], document=Document(segments=2))
     document, emit = await outcome(work)

@@ -174,7 +174,7 @@ async def test_suspect_sentences_are_counted_once() -> None:
     assert notice.message.startswith("2 sentences")
 
 
-async def test_no_speech_gives_an_empty_translation() -> None:
+async def test_a02_no_speech_gives_an_empty_translation() -> None:
     """A recording without a segment is translated to nothing, without a warning."""
     work = FakeWork(TO_PORTUGUESE)
     emit = FakeEmit(work)
