@@ -119,7 +119,8 @@ async def test_turns_are_as_exact_as_pyannote_itself(diarizer: Pyannote, tmp_pat
     theirs = [*whole.exclusive_speaker_diarization.itertracks(yield_label=True)]
     assert [turn.speaker for turn in turns] == [name for _, _, name in theirs]
     assert [turn.start for turn in turns] == pytest.approx([turn.start for turn, _, _ in theirs], abs=0.05)
-    assert [turn.end for turn in turns] == pytest.approx([turn.end for turn, _, _ in theirs], abs=0.05)
+    ends = [min(turn.end, len(samples) / RATE) for turn, _, _ in theirs]  # pyannote's may lie behind the recording
+    assert [turn.end for turn in turns] == pytest.approx(ends, abs=0.05)
 
 
 @pytest.mark.parametrize(
