@@ -61,8 +61,8 @@ def chain(collector: Collector, first: Seen, stages: list[StageName]) -> Seen:
         assert attempt.facts["messaging.destination.name"] == f"arq:queue:{stage}"
         assert (attempt.facts["voxmesh.attempt"], attempt.facts["voxmesh.outcome"]) == (1, "completed")
         assert attempt.facts["voxmesh.audio_seconds"] == 3.0
-        assert 0 <= attempt.facts["voxmesh.queue_seconds"] < 10
-        assert 0 <= attempt.facts["voxmesh.work_seconds"] <= attempt.seconds
+        assert 0 <= attempt.facts["voxmesh.queue_seconds"] < 60  # the worker may still be starting
+        assert 0 <= attempt.facts["voxmesh.work_seconds"] <= attempt.seconds + 0.001
         assert attempt.happened == ("first_record",)
         sender = attempt
     return sender
