@@ -88,14 +88,16 @@ class GrammarEngine:
     def read(self, passages: Sequence[Passage], *, today: date) -> Findings:
         assert self._model is not None
         assert self._polarity is not None
-        docs = list(self._model.pipe(self._readable(passages)))
-        return Findings(
-            key_phrases=key_phrases(docs, count=self._settings.insights_key_phrases),
-            questions=_questions(passages, docs),
-            action_items=_actions(passages, docs, today),
-            sentiment=sentiment(passages, self._polarity),
-            chapters=chapters(passages, docs, titles=_titles),
-        )
+        # Without it the model would keep each word that it has ever read.
+        with self._model.memory_zone():  # pyright: ignore[reportUnknownMemberType]
+            docs = list(self._model.pipe(self._readable(passages)))
+            return Findings(
+                key_phrases=key_phrases(docs, count=self._settings.insights_key_phrases),
+                questions=_questions(passages, docs),
+                action_items=_actions(passages, docs, today),
+                sentiment=sentiment(passages, self._polarity),
+                chapters=chapters(passages, docs, titles=_titles),
+            )
 
     def _readable(self, passages: Sequence[Passage]) -> Iterator[str]:
         for passage in passages:

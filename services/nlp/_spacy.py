@@ -78,11 +78,13 @@ class SpacyEntities:
         assert self._model is not None
         wanted = {tag: label for label in reversed(labels) for tag in self._tags(label)}
         windows = [(number, offset, window) for number, text in enumerate(texts) for offset, window in _windows(text)]
-        docs = self._model.pipe(self._overlong.sub(lambda word: " " * len(word[0]), window) for *_, window in windows)
+        readable = (self._overlong.sub(lambda word: " " * len(word[0]), window) for *_, window in windows)
         found: list[list[Found]] = [[] for _ in texts]
-        for (number, offset, _), doc in zip(windows, docs, strict=True):
-            give_way()
-            found[number] += _found(doc, wanted, offset)
+        # Without it the model would keep each word that it has ever read.
+        with self._model.memory_zone():  # pyright: ignore[reportUnknownMemberType]
+            for (number, offset, _), doc in zip(windows, self._model.pipe(readable), strict=True):
+                give_way()
+                found[number] += _found(doc, wanted, offset)
         return found
 
     def _tags(self, label: str) -> frozenset[str]:

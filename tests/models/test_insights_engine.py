@@ -1,12 +1,13 @@
 """The embedded insights engine, with its real model and word lists."""
 
 from datetime import date
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.insights.engine import make_engine
+from services.insights.engine import GrammarEngine, make_engine
 from services.insights.settings import Settings
 from services.insights.stage import Engine, Findings, Passage
 from shared.errors import ModelMissing
@@ -173,6 +174,17 @@ def test_any_text_is_read_without_an_error(engine: Engine, text: str) -> None:
     found = read(engine, text)
     for quoted in (*found.questions, *found.action_items):
         assert quoted.text in text
+
+
+def test_what_was_read_is_not_kept(engine: Engine) -> None:
+    """A worker that reads new words day after day does not grow: the model learns none of them."""
+    assert isinstance(engine, GrammarEngine)
+    model: Any = engine._model  # pyright: ignore[reportPrivateUsage]
+    read(engine, "The report is good.")
+    known = len(model.vocab.strings)
+    for number in range(20):
+        read(engine, *(f"Word{number}x{place} will send the thing{number}x{place} to me." for place in range(20)))
+    assert len(model.vocab.strings) == known
 
 
 def test_overlong_words_do_not_stop_the_engine(engine: Engine) -> None:

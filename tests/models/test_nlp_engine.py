@@ -1,13 +1,14 @@
 """The embedded nlp engine, with its real models."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from services.nlp._spacy import WINDOW
-from services.nlp.engine import make_engine
+from services.nlp.engine import NlpEngine, make_engine
 from services.nlp.settings import Settings
 from services.nlp.stage import Engine
 from shared.errors import ModelMissing
@@ -165,6 +166,26 @@ def test_a_short_text_is_its_own_summary(engine: Engine, text: str) -> None:
 def test_there_is_no_summary_without_words(engine: Engine, text: str) -> None:
     """Punctuation alone, in any amount, gives None."""
     assert engine.summary([text]) is None
+
+
+def test_what_was_read_is_not_kept(engine: Engine) -> None:
+    """A worker that reads new words day after day does not grow: the model learns none of them, and of the vectors only
+    the last are kept."""
+    assert isinstance(engine, NlpEngine)
+    finder: Any = engine._entities  # pyright: ignore[reportPrivateUsage]
+    topics: Any = engine._topics  # pyright: ignore[reportPrivateUsage]
+
+    def read(number: int) -> None:
+        text = " ".join(f"Word{number}x{place} went to Lisbon." for place in range(50))
+        engine.entities([text], ["person", "location"])
+        engine.topics([f"{number} {text[:200]}"], ["sports", "work"])
+
+    read(0)
+    known = len(finder._model.vocab.strings)
+    for number in range(1, 41):
+        read(number)
+    assert len(finder._model.vocab.strings) == known
+    assert len(topics._encoder._known) == topics._encoder.most_known
 
 
 def test_capabilities_name_models_languages_and_labels(engine: Engine) -> None:

@@ -4,6 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from services.asr.engine import model_arguments as for_whisper
+from services.asr.settings import Settings as AsrSettings
+from services.translate._model import model_arguments as for_translator
+from services.translate.settings import Settings as TranslateSettings
+from shared import processors
 from shared.processors import available
 
 
@@ -21,3 +26,11 @@ def test_without_a_quota_affinity_counts(tmp_path: Path, content: str) -> None:
     file = tmp_path / "cpu.max"
     file.write_text(content)
     assert available(file) == available(tmp_path / "absent") >= 1
+
+
+def test_a14_the_engines_take_as_many_threads_as_the_container_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless a setting says how many."""
+    monkeypatch.setattr(processors, "available", lambda: 3)
+    assert for_whisper(AsrSettings())["cpu_threads"] == for_translator(TranslateSettings())["intra_threads"] == 3
+    assert for_whisper(AsrSettings(worker_threads=5))["cpu_threads"] == 5
+    assert for_translator(TranslateSettings(worker_threads=5))["intra_threads"] == 5
