@@ -34,10 +34,12 @@ class _Whole:
 class Aligner:
     """The models for some languages."""
 
-    def __init__(self, folders: Mapping[str, Path], *, device: str) -> None:
-        """`folders` has the model of each language (ISO 639), as transformers saves a `Wav2Vec2ForCTC`."""
+    def __init__(self, folders: Mapping[str, Path], *, device: str, threads: int) -> None:
+        """`folders` has the model of each language (ISO 639), as transformers saves a `Wav2Vec2ForCTC`. torch would
+        take a thread for each processor of the machine, whatever the container's quota."""
         self._folders = folders
         self._device = device
+        self._threads = threads
         self._models: dict[str, tuple[Any, Any]] = {}
         self._alignment: Any = None
 
@@ -51,6 +53,7 @@ class Aligner:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self._alignment = import_module("whisperx.alignment")
+            import_module("torch").set_num_threads(self._threads)
         self._alignment.nltk_load = _Whole
         for language, folder in self._folders.items():
             if not (folder / "config.json").is_file():

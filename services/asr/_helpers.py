@@ -67,6 +67,6 @@ def make_helpers(settings: Settings) -> Helpers:
     )
     return Helpers(
         vad=choose("ASR_VAD", settings.asr_vad, vads),
-        aligner=Aligner(folders, device=device) if folders else None,
+        aligner=Aligner(folders, device=device, threads=threads(settings)) if folders else None,
         diarizer=diarizer,
     )

@@ -1,4 +1,5 @@
-"""What has a form by which it is known, but is said in two sentences or more: 'call 555 123', '4567 after six'.
+"""What has a form by which it is known, but is said in two sentences or more, or stands on two lines of one: 'call 555
+123', '4567 after six'.
 
 Two readings of texts that follow each other find it: what is spoken goes on behind a full stop that the recogniser has
 made up, and what is written goes on without a space behind a sign such as `@`.
@@ -24,8 +25,32 @@ class _Place(msgspec.Struct, frozen=True):
     skipped: int
 
 
+class _Line(msgspec.Struct, frozen=True):
+    """A line of a text, and where in it it begins."""
+
+    number: int
+    start: int
+    text: str
+
+
 def across(texts: Sequence[str], kinds: Collection[str]) -> list[list[Span]]:
-    """For each of the texts, in order, its parts of all that stands in more than one of them."""
+    """For each of the texts, in order, its parts of all that stands in more than one of them or of their lines."""
+    lines = list(_lines(texts))
+    parts: list[list[Span]] = [[] for _ in texts]
+    for line, spans in zip(lines, _across([line.text for line in lines], kinds), strict=True):
+        parts[line.number] += [Span(line.start + span.start, line.start + span.end, span.kind) for span in spans]
+    return parts
+
+
+def _lines(texts: Sequence[str]) -> Iterator[_Line]:
+    for number, text in enumerate(texts):
+        start = 0
+        for line in text.splitlines(keepends=True):
+            yield _Line(number, start, line)
+            start += len(line)
+
+
+def _across(texts: Sequence[str], kinds: Collection[str]) -> list[list[Span]]:
     parts: list[list[Span]] = [[] for _ in texts]
     for reading, places in (_spoken(texts), _written(texts)):
         for found in patterned(reading, kinds):

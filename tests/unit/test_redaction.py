@@ -165,6 +165,7 @@ async def test_a_sentence_that_nobody_reads_is_withheld() -> None:
         ("email", ["Write to anna@example.", "com today."], "Write to [EMAIL]. [EMAIL] today."),
         ("email", ["Write to anna", "@example.com today."], "Write to [EMAIL] [EMAIL] today."),
         ("card", ["It is 4111 1111", "1111 1111, thanks."], "It is [CARD] [CARD], thanks."),
+        ("email", ["Write to anna@\nexample.com today."], "Write to [EMAIL]\n[EMAIL] today."),
         ("ip", ["From 192.168.", "0.1 it is."], "From [IP]. [IP] it is."),
         ("phone", ["We were 12.", "They came at 9."], "We were 12. They came at 9."),
         ("email", ["I see Anna.", "At nine she left."], "I see Anna. At nine she left."),
