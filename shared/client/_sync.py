@@ -1,9 +1,13 @@
 """`SyncMeshClient`: `MeshClient` for programs that know no event loop. It runs one, on a thread of its own."""
 
 import asyncio
+import atexit
+import os
 import ssl
 import threading
+import weakref
 from collections.abc import AsyncGenerator, Coroutine, Generator, Sequence
+from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, Unpack
 
@@ -22,7 +26,9 @@ class SyncMeshClient:
     """A context manager with the methods of `MeshClient`, which say what each does: those block until they are done,
     and what is an asynchronous generator there is a generator here. Any number of threads may share it.
 
-    An interrupted call (Ctrl-C) ends at once, and a generator that is closed or left lets go of its connection.
+    An interrupted call (Ctrl-C) ends at once, and a generator that is closed or left lets go of its connection. Whoever
+    forgets to close it loses nothing: it is closed as the interpreter ends. A process that is forked makes its own:
+    threads do not come along, and calls of one from before raise `RuntimeError`.
     """
 
     def __init__(
@@ -30,9 +36,15 @@ class SyncMeshClient:
     ) -> None:
         """Raises `ValueError` when `url` is not an address. Connects with the first request."""
         self._client = MeshClient(url, api_key=api_key, patience=patience, verify=verify)
+        self._process = os.getpid()
+        self._lock = threading.Lock()
+        """Held while work is handed to the loop, so that nothing is behind what closes it."""
+        self._closed = False
+        self._streams: set[AsyncGenerator[Any]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="voxmesh-client", daemon=True)
         self._thread.start()
+        _open.add(self)
 
     def __enter__(self) -> Self:
         return self
@@ -44,9 +56,14 @@ class SyncMeshClient:
 
     def close(self) -> None:
         """Close all connections; streams on them end. No error when it was closed before."""
-        if self._loop.is_closed():
+        if self._process != os.getpid():  # the connections are those of the other process
             return
-        self._wait(self._leave())
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            left = asyncio.run_coroutine_threadsafe(self._leave(), self._loop)
+        left.result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -137,6 +154,7 @@ class SyncMeshClient:
         return self._wait(self._client.capabilities(deadline=deadline))
 
     def _each(self, items: AsyncGenerator[T]) -> Generator[T]:
+        self._streams.add(items)
         try:
             while True:
                 found = self._wait(_next(items))
@@ -144,14 +162,32 @@ class SyncMeshClient:
                     return
                 yield found[0]
         finally:
-            if not self._loop.is_closed():
-                self._wait(_close(items))
+            self._streams.discard(items)
+            self._let_go(items)
+
+    def _let_go(self, items: AsyncGenerator[Any]) -> None:
+        if self._closed or self._process != os.getpid():
+            return
+        if threading.current_thread() is self._thread:  # the garbage collector has come by there
+            self._hand_over(_close(items))
+        else:
+            self._wait(_close(items))
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
         """What `work` returns. When the caller is interrupted, `work` has ended before this does."""
-        if self._loop.is_closed():
+        if threading.current_thread() is self._thread:
             work.close()
-            raise RuntimeError("This client is closed.")
+            raise RuntimeError("A recording that comes in pieces cannot use the client that sends it.")
+        future, ended = self._hand_over(work)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            ended.wait(_FAREWELL_SECONDS)
+            raise
+
+    def _hand_over(self, work: Coroutine[Any, Any, T]) -> tuple["Future[T]", threading.Event]:
+        """The answer to come, and what is set when `work` has ended: a future that is cancelled does not wait."""
         ended = threading.Event()
 
         async def run() -> T:
@@ -160,13 +196,14 @@ class SyncMeshClient:
             finally:
                 ended.set()
 
-        future = asyncio.run_coroutine_threadsafe(run(), self._loop)
-        try:
-            return future.result()
-        except BaseException:
-            future.cancel()
-            ended.wait(_FAREWELL_SECONDS)
-            raise
+        if self._process != os.getpid():
+            work.close()
+            raise RuntimeError("This client belongs to the process that has forked this one; make another.")
+        with self._lock:
+            if not self._closed:
+                return asyncio.run_coroutine_threadsafe(run(), self._loop), ended
+        work.close()
+        raise RuntimeError("This client is closed.")
 
     async def _leave(self) -> None:
         """Ends what is under way, in other threads perhaps."""
@@ -174,6 +211,8 @@ class SyncMeshClient:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        for items in list(self._streams):  # from the outside in, which `shutdown_asyncgens` does not know
+            await items.aclose()
         await self._client.__aexit__(None, None, None)
         await self._loop.shutdown_asyncgens()
         await self._loop.shutdown_default_executor()
@@ -188,3 +227,13 @@ async def _next(items: AsyncGenerator[T]) -> tuple[T] | tuple[()]:
 
 async def _close(items: AsyncGenerator[Any]) -> None:
     await items.aclose()
+
+
+_open: "weakref.WeakSet[SyncMeshClient]" = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """While threads still run: a generator that is left behind would wait for one that never does again."""
+    for client in list(_open):
+        client.close()

@@ -1,7 +1,10 @@
 """`SyncMeshClient`: the same client for programs without an event loop."""
 
 import inspect
+import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
@@ -14,6 +17,7 @@ from shared.client import MeshClient, MeshRefused, MeshUnreachable, SyncMeshClie
 from shared.messages import Result, State, Step
 from tests.conftest import free_port
 from tests.fakes.form import wav
+from tests.local_mesh import ROOT
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -93,3 +97,56 @@ def test_errors_are_the_same() -> None:
         client.task("t")
     with pytest.raises(ValueError, match="http://host:8000"):
         SyncMeshClient("nowhere")
+
+
+FORGETFUL = """
+import sys
+from shared.client import SyncMeshClient
+client = SyncMeshClient(sys.argv[1])
+updates = client.watch(sys.stdin.buffer.read())
+print(next(updates).step)
+"""
+
+
+def test_a_program_that_forgets_to_close_it_ends(mesh_url: str) -> None:
+    """A stream that is left open in a module holds up no interpreter, and nothing is complained about."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", FORGETFUL, mesh_url],
+        input=wav(),
+        capture_output=True,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        timeout=30,
+        check=True,
+    )
+    assert done.stdout == b"started\n"
+    assert done.stderr == b""
+
+
+def test_a_forked_process_is_told_to_make_its_own() -> None:
+    """Where only the memory of a client has come along, calls are refused instead of waiting for ever."""
+    with SyncMeshClient(f"http://127.0.0.1:{free_port()}", patience=0.1) as client:
+        child = os.fork()
+        if child == 0:
+            signal.alarm(10)  # ends a child that waits
+            try:
+                client.task("t")
+            except RuntimeError as error:
+                client.close()
+                os._exit(7 if "make another" in str(error) else 8)
+            os._exit(9)
+        _, status = os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == 7
+        with pytest.raises(MeshUnreachable):
+            client.task("t")
+
+
+def test_a_recording_cannot_wait_for_the_client_that_sends_it(mesh_url: str) -> None:
+    """It is asked for on the thread that would have to answer."""
+    with SyncMeshClient(mesh_url) as client:
+
+        async def pieces() -> AsyncGenerator[bytes]:
+            yield str(client.capabilities()).encode()
+
+        with pytest.raises(RuntimeError, match="cannot use the client"):
+            client.submit(pieces())
