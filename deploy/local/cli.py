@@ -21,7 +21,12 @@ def main() -> None:
     """Run the command of this process and exit, with a status of `deploy.local.exits`."""
     arguments = _parser().parse_args()
     try:
-        sys.exit(arguments.command(arguments, os.environ))
+        status = arguments.command(arguments, os.environ)
+        sys.stdout.flush()
+        sys.exit(status)
+    except BrokenPipeError:  # whoever reads has had enough; without the rest the interpreter complains as it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(exits.FAILED)
     except MeshError as error:
         for line in str(error).splitlines():
             print(f"voxmesh: {line}", file=sys.stderr)

@@ -159,6 +159,30 @@ def test_the_demo_fails_with_the_reason(mesh_url: str, tmp_path: Path) -> None:
     assert re.fullmatch(r"voxmesh: [A-Z].* \(unsupported_media\)\n", done.stderr), done.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [("status", "--once"), ("doctor",), ("models", "list"), ("key", "web")],
+    ids=["status", "doctor", "models", "key"],
+)
+def test_a_reader_that_has_had_enough_sees_no_traceback(arguments: Sequence[str], whole_mesh: LocalMesh) -> None:
+    """`voxmesh … | head`: a pipe that is closed ends the command with 1, without a word about it."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as closed:
+        done = subprocess.run(
+            [sys.executable, "-m", "deploy.local.cli", *arguments],
+            cwd=ROOT,
+            env={**os.environ, "VOXMESH_HOME": str(whole_mesh.home)},
+            stdout=closed,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert not re.search("Traceback|Broken|Exception", done.stderr), done.stderr
+
+
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     """`up` on a port in use says so in one line and exits with 2."""
     with socket.create_server(("127.0.0.1", 0)) as other:
