@@ -17,6 +17,7 @@ import msgspec
 import pytest
 
 from deploy.local import mesh, terminal
+from deploy.local.home import claimed
 from shared.messages import StageName
 
 ROOT = Path(__file__).parent.parent
@@ -82,10 +83,11 @@ async def _main(home: Path) -> int:
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     workers = {stage: (sys.executable, "-m", "tests.fakes.worker", stage.value) for stage in StageName}
     plan = msgspec.structs.replace(mesh.plan(home, environ), workers=workers)
-    async with mesh.running(plan, tell=terminal.tell) as started:
-        print(f"ready {started.url}")
-        print(json.dumps({child.name: child.pid for child in started.children}), flush=True)
-        await started.keep_while(asyncio.Event().wait())
+    with claimed(home):
+        async with mesh.running(plan, tell=terminal.tell) as started:
+            print(f"ready {started.url}")
+            print(json.dumps({child.name: child.pid for child in started.children}), flush=True)
+            await started.keep_while(asyncio.Event().wait())
     return 0
 
 

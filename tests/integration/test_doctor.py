@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -19,7 +20,7 @@ from shared.manifest import PACK
 from shared.models import Presence, home, listing
 from shared.settings import BaseSettings, load
 from tests.conftest import free_port
-from tests.local_mesh import LocalMesh
+from tests.local_mesh import LocalMesh, local_mesh
 from tests.mesh import gateway_process
 
 pytestmark = pytest.mark.timeout(120)
@@ -53,6 +54,35 @@ async def test_a_mesh_that_runs_is_found_well(
     assert about(lines, "key") == [("ok", "none is asked for")]
     assert about(lines, "clock") == [("ok", "that of the gateway agrees with ours")]
     assert about(lines, "address") == about(lines, "workers") == about(lines, "versions") == []
+
+
+async def test_a_mesh_that_runs_and_is_not_ready_is_looked_at(
+    capsys: pytest.CaptureFixture[str], environ: dict[str, str], tmp_path: Path
+) -> None:
+    """Its Redis hangs: the gateway of this machine is named as the fault, not the port that it listens on."""
+    with local_mesh(tmp_path / "home") as mesh:
+        os.kill(mesh.pids["redis"], signal.SIGSTOP)
+        try:
+            status, lines = await told(capsys, environ | {"PORT": mesh.url.rpartition(":")[2]})
+        finally:
+            os.kill(mesh.pids["redis"], signal.SIGCONT)
+    ((mark, rest),) = about(lines, "gateway")
+    assert (status, mark, about(lines, "address")) == (1, "no", [])
+    assert rest.startswith(f"{mesh.url} is not ready: ")
+    assert about(lines, "key") == []
+
+
+async def test_what_a_killed_mesh_has_left_is_no_mesh(
+    capsys: pytest.CaptureFixture[str], environ: dict[str, str], tmp_path: Path
+) -> None:
+    """Its file of addresses is still there, its lock is free: the doctor looks at the port instead."""
+    with local_mesh(tmp_path / "home") as mesh:
+        mesh.process.kill()
+        mesh.process.wait(10)
+        assert (tmp_path / "home" / "env").exists()
+        _, lines = await told(capsys, environ)
+    assert about(lines, "gateway") == []
+    assert about(lines, "address")[0][0] == "ok"
 
 
 async def test_a_mesh_with_faults(

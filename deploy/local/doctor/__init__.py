@@ -9,7 +9,7 @@ from deploy.local import exits
 from deploy.local.doctor.finding import Finding
 from deploy.local.doctor.machine import address, disks, models, packages, processors_and_memory, python
 from deploy.local.doctor.mesh import gateway, redis
-from deploy.local.found import running_mesh
+from deploy.local.found import started_mesh
 from shared.settings import BaseSettings, load
 
 __all__ = ["doctor"]
@@ -21,7 +21,7 @@ async def doctor(environ: Mapping[str, str], *, url: str = "") -> int:
     console = Console(highlight=False)
     settings = load(BaseSettings, {**environ, "PORT": ""})
     ill = False
-    async for finding in _examine(environ, settings, url or await running_mesh(environ)):
+    async for finding in _examine(environ, settings, url or started_mesh(environ)):
         ill = ill or finding.remedy is not None
         console.print(_line(finding), soft_wrap=True)
     return exits.FAILED if ill else exits.DONE

@@ -62,7 +62,8 @@ async def gateway(url: str, *, api_key: str) -> AsyncIterator[Finding]:
         async with Gateway(url, api_key=api_key) as asked:
             snapshot = await asked.look()
             yield _gateway(snapshot)
-            yield await _door(url, api_key)
+            if snapshot.ready:  # else it answers everybody alike
+                yield await _door(url, api_key)
             yield await _gateway_clock(url)
     except (MeshError, httpx.HTTPError) as error:
         yield Finding("gateway", str(error), "start it (voxmesh up), or check --url and VOXMESH_URL")

@@ -1,5 +1,6 @@
 """How a mesh stands at a moment, as its gateway tells it over HTTP: readiness, metrics, capabilities."""
 
+import asyncio
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -12,7 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from shared.errors import MeshUnreachable, SettingsError
 from shared.messages import StageName
 
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = 15.0
+"""A gateway whose Redis hangs takes ten to say so."""
 
 Metrics = Mapping[str, Sequence[tuple[Mapping[str, str], float]]]
 """By name: the labels and the value of each sample."""
@@ -76,7 +78,7 @@ class Gateway:
         self._client = httpx.AsyncClient(
             base_url=base,
             headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
-            timeout=PATIENCE_SECONDS,
+            timeout=httpx.Timeout(PATIENCE_SECONDS, connect=5.0),
             trust_env=False,
         )
         self._last: tuple[datetime, Metrics] | None = None
@@ -90,9 +92,8 @@ class Gateway:
     async def look(self) -> Snapshot:
         """How it stands now. Raises `MeshUnreachable` when nobody answers, or somebody who is no gateway."""
         try:
-            ready = await self._client.get("/health/ready")
-            metrics = await self._client.get("/metrics")
-            known = await self._client.get("/audio/capabilities")
+            paths = ("/health/ready", "/metrics", "/audio/capabilities")
+            ready, metrics, known = await asyncio.gather(*map(self._client.get, paths))
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise MeshUnreachable(f"The gateway at {self.url} does not answer.") from error
         if not (metrics.is_success and "voxmesh_" in metrics.text) and not known.is_success:
