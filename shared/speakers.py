@@ -38,7 +38,9 @@ class _Turns:
         """Seconds of each speaker between `start` and `end`; the one who is nearest where nobody speaks."""
         place = bisect_left(self._ends, start)
         seconds: dict[str, float] = {}
-        for turn in self._turns[place:]:
+        # By their places: a slice would copy the rest of the recording for each of its words.
+        for number in range(place, len(self._turns)):
+            turn = self._turns[number]
             if turn.start >= end:
                 break
             shared = min(turn.end, end) - max(turn.start, start)

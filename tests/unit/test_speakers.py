@@ -1,5 +1,7 @@
 """Who said what, by the turns of the speakers."""
 
+import time
+
 from shared.messages import Document, Segment, Turn, Word
 from shared.result import assemble
 from shared.speakers import named
@@ -44,3 +46,17 @@ def test_the_result_has_the_names_that_are_known_at_the_end() -> None:
     result = assemble("task", [spoken(1, 2, (1, 2))], Document(segments=1, turns=(turn("SPEAKER_00", 0, 3),)))
     assert [segment.speaker for segment in result.segments] == ["SPEAKER_00"]
     assert [word.speaker for word in result.segments[0].words] == ["SPEAKER_00"]
+
+
+def _seconds_to_name(hours: int) -> float:
+    """What it takes the processor to name the words of so many hours, at a turn every two seconds."""
+    turns = [turn("AB"[number % 2], 2.0 * number, 2.0 * number + 2) for number in range(1_800 * hours)]
+    segments = [spoken(each.start, each.end, *[(each.start, each.end)] * 5) for each in turns]
+    begun = time.process_time()
+    named(segments, turns)
+    return time.process_time() - begun
+
+
+def test_a_long_recording_takes_no_longer_for_each_of_its_words() -> None:
+    """The event loop waits for it: eight hours may take eight times as long as one, not the square of it."""
+    assert min(_seconds_to_name(8) for _ in range(2)) < 2.5 * 8 * min(_seconds_to_name(1) for _ in range(3))
