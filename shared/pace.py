@@ -33,8 +33,10 @@ class Pace:
         """Wait for others. The clock stands meanwhile."""
         ends, begun = self._clock.when(), asyncio.get_running_loop().time()
         self._clock.reschedule(None)
-        await wait
-        rested = asyncio.get_running_loop().time() - begun
-        self.rested_seconds += rested
-        if ends is not None:
-            self._clock.reschedule(ends + rested)
+        try:
+            await wait
+        finally:  # a wait that is cut short was a rest all the same
+            rested = asyncio.get_running_loop().time() - begun
+            self.rested_seconds += rested
+            if ends is not None:
+                self._clock.reschedule(ends + rested)
