@@ -123,11 +123,9 @@ class Pyannote:
         frames = self._segmentation.model.receptive_field
         count = self.pipeline.speaker_count(active, frames, warm_up=(0.0, 0.0))
         count.data = np.minimum(count.data, 1).astype(np.int8)
-        found = self.pipeline.to_annotation(
-            self.pipeline.reconstruct(scores, persons, count),
-            min_duration_off=self.pipeline.segmentation.min_duration_off,
-        )
-        return [Spell(turn.start, turn.end, int(person)) for turn, _, person in found.itertracks(yield_label=True)]
+        found = self.pipeline.to_annotation(self.pipeline.reconstruct(scores, persons, count))
+        spells = [Spell(turn.start, turn.end, int(person)) for turn, _, person in found.itertracks(yield_label=True)]
+        return _joined(spells, self.pipeline.segmentation.min_duration_off)
 
     @property
     def _powerset(self) -> bool:
@@ -158,6 +156,19 @@ class Pyannote:
         step = self._segmentation.step
         windows = self._core.SlidingWindow(start=0.0, duration=self._segmentation.duration, step=step)
         return self._core.SlidingWindowFeature(values, windows)
+
+
+def _joined(spells: Sequence[Spell], pause: float) -> Sequence[Spell]:
+    """`spells` without the shorter pauses of those who go on themselves. pyannote closes a pause also where another
+    speaks in it: two would speak at a time."""
+    joined: list[Spell] = []
+    for spell in sorted(spells, key=lambda spell: spell.start):
+        last = joined[-1] if joined else None
+        if last and last.person == spell.person and spell.start - last.end < pause:
+            joined[-1] = Spell(last.start, spell.end, spell.person)
+        else:
+            joined.append(spell)
+    return joined
 
 
 def _thinned(kept: Callable[..., _Filtered], *args: Any, **kwargs: Any) -> _Filtered:

@@ -4,6 +4,7 @@ import tracemalloc
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +203,19 @@ def changed(folder: Path, copy: Path, old: str, new: str) -> Pyannote:
     assert old in text
     (copy / "config.yaml").write_text(text.replace(old, new))
     return Pyannote(copy, str(copy), device="cpu", threads=1, batch_size=8)
+
+
+def test_a_pause_in_which_another_speaks_stays_open(folder: Path, tmp_path: Path) -> None:
+    """A pipeline may close the pauses of a speaker; nobody's turn lies over another's all the same."""
+    diarizer = changed(folder, tmp_path / "patient", "min_duration_off: 0.0", "min_duration_off: 2.0")
+    diarizer.load()
+    active = np.zeros((293, 3), np.bool_)
+    for voice, first, behind in ((0, 0, 100), (1, 130, 150), (0, 180, 230), (0, 260, 293)):
+        active[first:behind, voice] = True
+    voices = Voices(active.astype(np.float16), active, np.full((3, 192), np.nan, np.float32))
+    spells = diarizer.spells([voices], np.array([[0, 1, NOBODY]]))
+    assert [spell.person for spell in spells] == [0, 1, 0]
+    assert all(one.end <= other.start for one, other in pairwise(spells))
 
 
 @pytest.mark.parametrize(
