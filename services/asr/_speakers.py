@@ -63,7 +63,7 @@ class Speakers:
         start, end = min(segment.start for segment in segments), max(segment.end for segment in segments)
         turns: list[Turn] = []
         for number, track in self._tracks.items():
-            spells = await self._work.compute(track.spells, np.array(track.persons), start, end)
+            spells = await self._work.compute(track.spells, track.persons, start, end)
             turns += [_turn(spell, speaker_name(spell.person), number) for spell in spells]
         return named(segments, turns)
 
@@ -120,13 +120,13 @@ class _Track:
         if len(self._rest) > heard_before:
             yield np.pad(self._rest, (0, self._diarizer.window - len(self._rest)))
 
-    def spells(self, persons: Persons, start: float, end: float) -> Sequence[Spell]:
+    def spells(self, persons: Sequence[Persons] | Persons, start: float, end: float) -> Sequence[Spell]:
         """Who speaks between `start` and `end`, as far as it is heard, if the voices are those `persons`."""
         step, window = self._diarizer.step / RATE, self._diarizer.window / RATE
         first, behind = max(0, int((start - window) / step)), int(end / step) + 1
         if first >= len(self.voices):
             return []
-        found = self._diarizer.spells(self.voices[first:behind], persons[first:behind])
+        found = self._diarizer.spells(self.voices[first:behind], np.asarray(persons[first:behind]))
         moved = (Spell(spell.start + first * step, spell.end + first * step, spell.person) for spell in found)
         clipped = (Spell(max(spell.start, start), min(spell.end, end), spell.person) for spell in moved)
         return [spell for spell in clipped if spell.end > spell.start]
