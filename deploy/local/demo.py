@@ -10,6 +10,7 @@ import msgspec
 from rich.console import Console
 
 from deploy.local import mesh
+from deploy.local.found import key_of
 from deploy.local.screen import Screen
 from deploy.local.terminal import tell
 from shared.client import MeshClient, Options
@@ -27,7 +28,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 async def demo(order: Order, environ: Mapping[str, str], *, url: str = "", port: int = 0) -> int:
     """Print the stream of `order`, through the mesh at `url` or one of its own. Answers the exit status."""
-    api_key = environ.get("VOXMESH_KEY", "")
+    api_key = key_of(environ)
     if url:
         return await run(url, order, api_key=api_key)
     with tempfile.TemporaryDirectory(prefix="voxmesh-demo-") as home:

@@ -9,8 +9,17 @@ import httpx
 
 from deploy.local.home import default_home
 from deploy.local.port import address, reachable
+from shared.errors import SettingsError
 
 _PATIENCE_SECONDS = 2.0
+
+
+def key_of(environ: Mapping[str, str]) -> str:
+    """VOXMESH_KEY, without the line end that it has from a file. Raises `SettingsError` when it cannot be sent."""
+    key = environ.get("VOXMESH_KEY", "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise SettingsError("VOXMESH_KEY: it has characters that no API key has")
+    return key
 
 
 def started_mesh(environ: Mapping[str, str]) -> str:

@@ -39,6 +39,8 @@ class Http:
         base = httpx.URL(url)
         if base.scheme not in ("http", "https") or not base.host:
             raise ValueError(f"{url!r} is no address of a gateway; it looks like http://host:8000")
+        if not (api_key.isascii() and api_key.isprintable()):  # a line end; the error of httpx would tell the key
+            raise ValueError("api_key has characters that no API key has")
         self._client = httpx.AsyncClient(
             base_url=base,
             headers={"Authorization": f"Bearer {api_key}"} if api_key else {},

@@ -34,7 +34,7 @@ class SyncMeshClient:
     def __init__(
         self, url: str, *, api_key: str = "", patience: float = 60.0, verify: ssl.SSLContext | bool = True
     ) -> None:
-        """Raises `ValueError` when `url` is not an address. Connects with the first request."""
+        """Raises `ValueError` when `url` is no address or `api_key` cannot be sent. Connects with the first request."""
         self._client = MeshClient(url, api_key=api_key, patience=patience, verify=verify)
         self._process = os.getpid()
         self._lock = threading.Lock()

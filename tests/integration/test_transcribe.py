@@ -72,6 +72,14 @@ def test_standard_input_is_a_recording_too(run: Run, talk: Path) -> None:
     assert done.stdout.startswith(b"1\r\n00:00:00,000 --> 00:00:01,000\r\nFrase 1.\r\n")  # line ends as SubRip has them
 
 
+def test_nothing_on_standard_input_is_a_failure(mesh_url: str) -> None:
+    """A device that no event loop can wait for is read like a file: started without input, the command ends."""
+    command = [*VOXMESH, "transcribe", "-", "-q", "--url", mesh_url]
+    done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"stdin: failed: ")
+
+
 def test_files_are_named_after_the_recordings(run: Run, talk: Path, tmp_path: Path) -> None:
     """One for each format and one for each translation, those of an earlier run replaced; JSON holds everything."""
     (tmp_path / "talk.mp3").write_bytes(talk.read_bytes())

@@ -1,12 +1,16 @@
 """What `voxmesh transcribe` makes of the words of its command line."""
 
+import argparse
 from pathlib import Path
 
 import pytest
 
+from deploy.local.found import key_of
 from deploy.local.terminal import plain
+from deploy.local.transcribe.arguments import describe
 from deploy.local.transcribe.inputs import Recording, gather
-from deploy.local.transcribe.order import stems_of
+from deploy.local.transcribe.order import order_of, stems_of
+from shared.client import MeshClient
 from shared.errors import SettingsError
 
 
@@ -67,6 +71,31 @@ def test_no_two_results_have_one_name(names: list[str], expected: list[str] | No
             stems(*names)
     else:
         assert stems(*names) == expected
+
+
+@pytest.mark.parametrize("language", ["de", "DE", "German"])
+def test_a_translation_takes_no_name_of_another_text(folder: Path, language: str) -> None:
+    """The German of `a.mp3` would be written over what was said in `a.de.mp3`: nothing is begun."""
+    (folder / "a.de.mp3").write_text("")
+    parser = argparse.ArgumentParser()
+    describe(parser)
+    words = ["a.mp3", "a.de.mp3", "-o", "texts"]
+    order_of(parser.parse_args([*words, "--translate", "fr"]), gather(words[:2]))
+    with pytest.raises(SettingsError, match=r"a.mp3, a.de.mp3: their results would have one name"):
+        order_of(parser.parse_args([*words, "--translate", language]), gather(words[:2]))
+
+
+@pytest.mark.parametrize(("given", "key"), [("k1\n", "k1"), ("", ""), ("k\n1", None), ("k…", None)])
+def test_a_key_that_cannot_be_sent_is_not_tried(given: str, key: str | None) -> None:
+    """The end of a line is left out, whatever else is in the way is said; the key itself is not."""
+    if key is not None:
+        assert key_of({"VOXMESH_KEY": given}) == key
+        return
+    with pytest.raises(SettingsError, match="VOXMESH_KEY") as refused:
+        key_of({"VOXMESH_KEY": given})
+    assert given not in str(refused.value)
+    with pytest.raises(ValueError, match="api_key has characters"):
+        MeshClient("http://127.0.0.1:1", api_key=given)
 
 
 def test_foreign_words_move_no_cursor() -> None:

@@ -9,7 +9,7 @@ from deploy.local import exits
 from deploy.local.doctor.finding import Finding
 from deploy.local.doctor.machine import address, disks, models, packages, processors_and_memory, python
 from deploy.local.doctor.mesh import gateway, redis
-from deploy.local.found import started_mesh
+from deploy.local.found import key_of, started_mesh
 from shared.settings import BaseSettings, load
 
 __all__ = ["doctor"]
@@ -40,7 +40,7 @@ async def _examine(environ: Mapping[str, str], settings: BaseSettings, url: str)
     for finding in await redis(environ, settings):
         yield finding
     if url:
-        async for finding in gateway(url, api_key=environ.get("VOXMESH_KEY", "")):
+        async for finding in gateway(url, api_key=key_of(environ)):
             yield finding
     else:
         yield address(environ)

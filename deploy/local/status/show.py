@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from deploy.local import exits
-from deploy.local.found import started_mesh
+from deploy.local.found import key_of, started_mesh
 from deploy.local.status.snapshot import Gateway, Snapshot, Stage
 from deploy.local.terminal import plain
 from shared.errors import MeshUnreachable
@@ -21,7 +21,7 @@ async def status(environ: Mapping[str, str], *, url: str, once: bool, as_json: b
     """Show how the mesh at `url`, or the one of this machine, stands. Answers the exit status. Raises
     `MeshUnreachable` when no gateway answers at the start."""
     url = url or started_mesh(environ) or f"http://127.0.0.1:{environ.get('PORT') or 8000}"
-    async with Gateway(url, api_key=environ.get("VOXMESH_KEY", "")) as gateway:
+    async with Gateway(url, api_key=key_of(environ)) as gateway:
         first = await gateway.look()
         if once or as_json or not sys.stdout.isatty():
             await asyncio.sleep(_BETWEEN_SECONDS)

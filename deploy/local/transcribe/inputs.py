@@ -84,13 +84,16 @@ def _check(path: Path) -> None:
 
 @contextmanager
 def opened(recording: Recording) -> Generator[Audio]:
-    """What the client sends. A file is read from its place and can be sent again; a pipe is sent as it comes."""
+    """What the client sends. A file is read from its place and can be sent again; a pipe is sent as it comes. Raises
+    `OSError` for what is neither and cannot be read as one, such as a terminal."""
     if recording.path and recording.path.is_file():
         yield recording.path
         return
     with ExitStack() as stack:
         file = stack.enter_context(recording.path.open("rb")) if recording.path else sys.stdin.buffer
-        yield file if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else _as_it_comes(file)
+        mode = os.fstat(file.fileno()).st_mode
+        # Of devices, such as /dev/null, no event loop can say when they have something.
+        yield _as_it_comes(file) if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) else file
 
 
 async def _as_it_comes(pipe: BinaryIO) -> AsyncIterator[bytes]:

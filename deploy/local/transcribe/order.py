@@ -13,7 +13,8 @@ from deploy.local.terminal import plain
 from deploy.local.transcribe.arguments import FORMATS
 from deploy.local.transcribe.inputs import Recording
 from shared.client import Options
-from shared.errors import SettingsError
+from shared.errors import Permanent, SettingsError
+from shared.language import normalise
 
 Format = Literal["txt", "json", "srt", "vtt", "tsv"]
 
@@ -101,6 +102,24 @@ def _prepare(order: Order, folder: Path) -> None:
     for recording in order.recordings:
         for kind in order.formats:
             order.path_of(recording, kind)
+    if order.translated:
+        _refuse_ambiguous(order)
+
+
+def _refuse_ambiguous(order: Order) -> None:
+    """Raises `SettingsError` when the translation of one recording would be called like the text of another: that of
+    `talk.mp3` into German like `talk.de.mp3`."""
+    language = order.options.get("target_language", "")
+    try:
+        language = normalise(language)
+    except Permanent:  # the gateway will say so
+        return
+    named = {stem.casefold(): recording for recording, stem in order.stems.items()}
+    for stem, recording in named.items():
+        if (other := named.get(f"{stem}.{language}")) is not None:
+            raise SettingsError(
+                f"{recording.label}, {other.label}: their results would have one name; give them to two runs"
+            )
 
 
 def stems_of(recordings: Sequence[Recording]) -> dict[Recording, str]:

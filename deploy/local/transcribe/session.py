@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from deploy.local import exits
-from deploy.local.found import running_mesh
+from deploy.local.found import key_of, running_mesh
 from deploy.local.terminal import plain, tell
 from deploy.local.transcribe.display import Display, display_for
 from deploy.local.transcribe.inputs import Recording, opened
@@ -34,7 +34,7 @@ _AT_FAULT = ("audio", None)
 async def transcribe(order: Order, environ: Mapping[str, str], *, url: str) -> int:
     """Do what `order` says, through the mesh at `url`, else through the one that runs here, else through one of its
     own. Answers the exit status."""
-    key = environ.get("VOXMESH_KEY", "")
+    key = key_of(environ)
     url = url or await running_mesh(environ)
     if url:
         return await _through(url, order, key=key)
