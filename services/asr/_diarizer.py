@@ -105,12 +105,15 @@ class Pyannote:
     def tell_apart(self, voices: Sequence[Voices], *, least: int | None, most: int | None) -> Persons:
         prints = np.stack([window.prints for window in voices])
         active = np.stack([window.active for window in voices])
+        windows = self._windows(active.astype(np.uint8))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of numbers that are none: voices that are not heard
+            compared, _, _ = self.pipeline.clustering.filter_embeddings(prints, segmentations=windows)
             persons, _, _ = self.pipeline.clustering(
                 embeddings=prints,
-                segmentations=self._windows(active.astype(np.uint8)),
-                min_clusters=least or 1,
+                segmentations=windows,
+                # There are no more persons than prints to compare; not every clustering takes that for granted.
+                min_clusters=max(1, min(least or 1, len(compared))),
                 max_clusters=most or math.inf,
             )
         return np.where(active.any(axis=1), persons, NOBODY).astype(np.int64)
@@ -184,8 +187,9 @@ def _on_disk(models_dir: Path, folder: Path) -> dict[str, Any]:
     file = folder / "config.yaml"
     if not file.is_file():
         raise ModelMissing(f"{VARIABLE}: there is no pipeline of pyannote.audio in {folder}: config.yaml is missing")
-    config = import_module("yaml").safe_load(file.read_text(encoding="utf-8"))
+    yaml = import_module("yaml")
     try:
+        config = yaml.safe_load(file.read_text(encoding="utf-8"))
         params = config["pipeline"]["params"]
         if params["clustering"] not in _CLUSTERINGS:
             raise ValueError(f"clustering is to be one of {', '.join(_CLUSTERINGS)}")
@@ -199,7 +203,7 @@ def _on_disk(models_dir: Path, folder: Path) -> dict[str, Any]:
             # The class wants one, and brings it from a hub if it gets none, for clusterings that never ask it, too.
             plda = import_module("pyannote.audio.core.plda").PLDA
             params["plda"] = plda.__new__(plda)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, yaml.YAMLError) as error:
         raise SettingsError(f"{VARIABLE}: {file} is not that of a pipeline for diarization: {error}") from error
     return config
 

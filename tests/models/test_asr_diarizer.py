@@ -57,6 +57,15 @@ def diarizer(folder: Path) -> Pyannote:
     return diarizer
 
 
+class Plain:
+    """Compares prints as they are, where a pipeline may bring a PLDA."""
+
+    phi = np.ones(3)
+
+    def __call__(self, prints: Any) -> Any:
+        return prints
+
+
 def spoken(folder: Path, talk: Sequence[tuple[str, str]]) -> tuple[Sound, list[tuple[str, float, float]]]:
     """The talk, half a second between two turns, and who speaks from when to when."""
     parts: list[Sound] = []
@@ -181,6 +190,22 @@ def test_hours_are_compared_in_seconds(diarizer: Pyannote) -> None:
     assert sizes / windows * 3_600 * RATE / diarizer.step < 40e6
 
 
+def test_more_speakers_may_be_expected_than_are_heard(folder: Path) -> None:
+    """By every clustering: a recording of five people may be too short to hear them all."""
+    diarizer = Pyannote(folder, str(folder), device="cpu", threads=1, batch_size=8)
+    diarizer.load()
+    vbx = import_module("pyannote.audio.pipelines.clustering").VBxClustering(plda=Plain())
+    clusterings = (diarizer.pipeline.clustering, vbx.instantiate({"threshold": 0.6, "Fa": 0.07, "Fb": 0.8}))
+    active = np.zeros((293, 3), np.bool_)
+    active[:, 0] = True
+    prints = np.full((3, 3, 3), np.nan, np.float32)
+    prints[:, 0] = np.eye(3)
+    voices = [Voices(active.astype(np.float16), active, own) for own in prints]
+    for clustering in clusterings:
+        diarizer.pipeline.clustering = clustering
+        assert len({*diarizer.tell_apart(voices, least=5, most=5)[:, 0].tolist()}) == 3
+
+
 @pytest.mark.parametrize("seconds", [0.5, 12.0])
 async def test_nobody_speaks_in_silence(diarizer: Pyannote, seconds: float) -> None:
     """However short the recording is; and asking for a number of speakers does not make any."""
@@ -239,9 +264,10 @@ def test_what_is_not_there_is_named(folder: Path, tmp_path: Path, old: str, new:
         ("AgglomerativeClustering", "KMeansClustering", "clustering is to be one of"),
         ("AgglomerativeClustering", "VBxClustering", "needs a plda"),
         ("pipeline:", "something:", "is not that of a pipeline"),
+        ("pipeline:", "pipeline: [", "is not that of a pipeline"),
         ("SpeakerDiarization", "VoiceActivityDetection", "cannot load"),
     ],
-    ids=["needs a number", "needs more", "no pipeline", "another pipeline"],
+    ids=["needs a number", "needs more", "no pipeline", "no YAML", "another pipeline"],
 )
 def test_what_cannot_tell_speakers_apart_is_refused(
     folder: Path, tmp_path: Path, old: str, new: str, said: str
