@@ -10,7 +10,6 @@ class Pace:
     """The clock of an attempt. It raises TimeoutError in the block once the attempt has worked for `limit_seconds`."""
 
     def __init__(self, limit_seconds: float) -> None:
-        self._limit_seconds = limit_seconds
         self._clock = asyncio.timeout(limit_seconds)
         self._begun = asyncio.get_running_loop().time()
         self.rested_seconds = 0.0
