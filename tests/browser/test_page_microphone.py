@@ -54,6 +54,21 @@ async def test_what_is_spoken_is_handed_in_and_can_be_heard(address: str, spoken
             await expect(page.locator("#downloads")).to_be_visible()
 
 
+async def test_nobody_leaves_while_speaking_by_mistake(address: str, spoken: Path, conductor: Conductor) -> None:
+    """What is said is nowhere but in the page: the browser asks before it is closed."""
+    async with chromium(*microphone(spoken)) as browser, visit(browser, address) as page:
+        await page.get_by_role("button", name="Record").click()
+        await expect(page.get_by_role("button", name="Stop 0:01")).to_be_visible()
+        async with page.expect_event("dialog") as asked:
+            await page.close(run_before_unload=True)
+        question = await asked.value
+        assert question.type == "beforeunload"
+        await question.dismiss()
+        await page.get_by_role("button", name="Stop").click()
+        conductor.go_on()
+        await expect(page.locator("#downloads")).to_be_visible()
+
+
 async def test_without_a_microphone_the_page_says_so(web_page: Page) -> None:
     """In a browser that has none, or may use none, nothing breaks."""
     await web_page.get_by_role("button", name="Record").click()

@@ -55,6 +55,8 @@ async def test_a_key_is_asked_for_where_one_is_needed(
         await expect(page.get_by_role("dialog", name="API key")).to_contain_text("asks for a key")
         await give_key(page, STRANGER)
         await expect(page.locator("#key-reason")).to_contain_text("does not know this key")
+        await give_key(page, "pasted…")  # no request can carry it
+        await expect(page.get_by_role("dialog", name="API key")).to_be_visible()
         await give_key(page, WEB)
         await page.select_option("#target", "pt")
         await page.set_input_files("#files", recording)
@@ -146,7 +148,33 @@ async def test_a_gateway_that_comes_back_finds_the_page_waiting(
 
 async def test_a_task_that_is_gone_says_so(web_page: Page, address: str) -> None:
     """A link to a task that is no longer kept, or never was."""
-    await web_page.goto(f"{address}/#{'0' * 32}")
-    await web_page.reload()
+    await web_page.goto(f"{address}/#{'0' * 32}")  # upon which the page loads itself anew
     await expect(web_page.locator("#task-error")).to_contain_text("There is no task by this id.")
     await expect(web_page.locator("#progress")).to_be_hidden()
+
+
+async def test_an_address_that_cannot_be_read_hides_no_recording(web_page: Page, address: str) -> None:
+    """What somebody has made of the address names no task; those of this browser are there."""
+    entry = {"id": "0" * 32, "name": "talk.ogg", "created": "2026-01-01T00:00:00Z"}
+    await web_page.evaluate("kept => localStorage.setItem('voxmesh.tasks', JSON.stringify([kept]))", entry)
+    await web_page.goto(f"{address}/#%")
+    await expect(web_page.locator("#tasks .name")).to_have_text(["talk.ogg"])
+
+
+async def test_a_page_in_between_is_no_answer(web_page: Page, recording: Path) -> None:
+    """Where a proxy lets nobody through and says so with 200, the recording is refused and not sent for ever."""
+    await web_page.route("**/audio/tasks", lambda route: route.fulfill(body="<p>Log in"))
+    await web_page.set_input_files("#files", recording)
+    await expect(web_page.locator("#refusals")).to_contain_text("between this page and the gateway answered with 200")
+    await expect(web_page.locator("#tasks li")).to_have_count(0)
+
+
+async def test_a_result_that_is_late_is_waited_for(web_page: Page, conductor: Conductor, recording: Path) -> None:
+    """The page does not say that nobody speaks before it has the text, and asks again where the gateway could not."""
+    await web_page.set_input_files("#files", recording)
+    conductor.go_on(4)
+    await expect(web_page.locator("#downloads")).to_be_visible()
+    await web_page.route("**/result", lambda route: route.fulfill(status=503, body="away"), times=1)
+    await web_page.reload()
+    await expect(web_page.locator("#transcript-empty")).to_have_text("The text is being fetched.")
+    await expect(web_page.locator("#sentences li")).to_have_count(4)

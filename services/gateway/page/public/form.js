@@ -31,6 +31,11 @@ export function start(submit) {
   offer();
 }
 
+/** Whether somebody is speaking: what is said is nowhere else yet. */
+export function isRecording() {
+  return recording !== null;
+}
+
 /** Say why a file was not taken. */
 export function refuse(name, {title, detail}) {
   at('refusals').append(make('p', {class: 'notice bad'}, make('strong', {}, `${name}: ${title}. `), detail));

@@ -66,13 +66,11 @@ function pick(task) {
 
 /** Fetch what there is of a task that had ended before the page was opened. */
 async function complete(task) {
-  if (task.state !== 'completed' || task.summary !== undefined) return;
-  try {
-    applyResult(task, await askJson(`/audio/tasks/${task.id}/result`));
-  } catch (refusal) {
-    if (refusal.status === 410 || refusal.status === 404) lose(task, refusal);
-    else task.error = {message: refusal.detail};
-  }
+  if (task.state !== 'completed' || task.summary !== undefined || task.isFetching) return;
+  task.isFetching = true;
+  const result = await persist(task, `/audio/tasks/${task.id}/result`);
+  task.isFetching = false;
+  if (result) applyResult(task, result);
   redraw();
 }
 
@@ -149,28 +147,35 @@ function lose(task, refusal) {
 
 /** Find out how a task from an earlier visit stands, however long the gateway is away. */
 async function recall(task) {
-  for (let attempt = 0; ; attempt += 1) {
-    try {
-      const state = await askJson(`/audio/tasks/${task.id}`);
-      if (state.state === 'queued' || state.state === 'running') feed.watch(task.id, state.links.events);
-      applyState(task, state);
-      break;
-    } catch (refusal) {
-      if (!refusal.passing) {
-        lose(task, refusal);
-        break;
-      }
-      await backOff(attempt, refusal.retryAfter);
-    }
+  const state = await persist(task, `/audio/tasks/${task.id}`);
+  if (state) {
+    if (state.state === 'queued' || state.state === 'running') feed.watch(task.id, state.links.events);
+    applyState(task, state);
   }
   if (task === selected) complete(task);
   redraw();
 }
 
+/** The answer, asked for until it comes or the task is removed; null where it is a refusal, by which the task is lost. */
+async function persist(task, path) {
+  for (let attempt = 0; tasks.includes(task); attempt += 1) {
+    try {
+      return await askJson(path);
+    } catch (refusal) {
+      if (!refusal.passing) {
+        lose(task, refusal);
+        return null;
+      }
+      await backOff(attempt, refusal.retryAfter);
+    }
+  }
+  return null;
+}
+
 /** What this browser has submitted, and what the address names, if that is another. */
 function restore() {
   tasks = shelf.all().map(({id, name, created}) => newTask(id, name, created));
-  const named = decodeURIComponent(location.hash.slice(1));
+  const named = location.hash.slice(1);
   if (/^[\w-]{8,}$/.test(named) && !byId(named)) tasks.unshift(newTask(named, 'Recording'));
   recordings.removeOthers(tasks.map(task => task.id));
   select(byId(named) ?? tasks[0] ?? null);
@@ -183,7 +188,7 @@ document.querySelector('.skip').addEventListener('click', event => {
 });
 addEventListener('hashchange', () => location.reload()); // somebody has put in the address of another task
 addEventListener('beforeunload', event => {
-  if (tasks.some(task => task.file)) event.preventDefault(); // what is being sent would be lost
+  if (form.isRecording() || tasks.some(task => task.file)) event.preventDefault(); // what is not there yet would be lost
 });
 list.start({pick, remove});
 view.start({cancel});

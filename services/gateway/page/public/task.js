@@ -17,6 +17,7 @@ export function newTask(id, name, created = new Date().toISOString()) {
     summary: undefined, // undefined is: not known yet, null: there is none
     insights: undefined,
     entitiesKnown: false,
+    isFetching: false, // its result, after it has ended
     warnings: [],
     error: null,
   };

@@ -40,7 +40,8 @@ function send(file, fields, {once, told, signal}) {
     for (const [name, value] of Object.entries(key.headers())) request.setRequestHeader(name, value);
     request.upload.onprogress = event => event.lengthComputable && told(event.loaded / event.total);
     request.onload = () => {
-      if (request.status < 300) resolve(JSON.parse(request.responseText));
+      const answer = request.status < 300 && submittedOf(request.responseText);
+      if (answer) resolve(answer);
       else reject(refusalOf(request.status, request.responseText, request.getResponseHeader('Retry-After')));
     };
     request.onerror = () => reject(unreachable());
@@ -48,6 +49,16 @@ function send(file, fields, {once, told, signal}) {
     signal.addEventListener('abort', () => request.abort(), {once: true});
     request.send(form);
   });
+}
+
+/** The task of which the answer tells; null where it is none of a gateway's, but the page of somebody in between. */
+function submittedOf(body) {
+  try {
+    const answer = JSON.parse(body);
+    return answer?.task_id && answer.links ? answer : null;
+  } catch {
+    return null;
+  }
 }
 
 /** `crypto.randomUUID` is there only on secure origins; this is everywhere. */

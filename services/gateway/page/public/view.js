@@ -67,8 +67,9 @@ function head(task) {
   at('translation-line').hidden = !task.segments.some(segment => segment?.translation);
   const isEmpty = !task.segments.some(Boolean);
   at('transcript-empty').hidden = !isEmpty;
-  at('transcript-empty').classList.toggle('waiting', isAtWork);
+  at('transcript-empty').classList.toggle('waiting', isAtWork || task.isFetching);
   set('transcript-empty', isAtWork ? 'The first words appear here in a moment.'
+    : task.isFetching ? 'The text is being fetched.'
     : task.state === 'completed' ? 'Nobody speaks in this recording.' : 'There is no text.');
 }
 
