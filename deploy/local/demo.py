@@ -52,7 +52,8 @@ async def run(url: str, order: Order, *, api_key: str = "") -> int:
                     else:
                         screen.show(update)
     except MeshError as error:
-        tell(f"voxmesh: {error.message} ({error.code})")
+        whose = "VOXMESH_KEY: " if error.code in {"key_missing", "key_unknown"} else ""
+        tell(f"voxmesh: {whose}{error.message} ({error.code})")
         return 1
     return 0 if step is Step.COMPLETED else 1
 

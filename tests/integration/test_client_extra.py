@@ -54,7 +54,7 @@ def test_what_is_not_there_is_really_not_there(client: Installed) -> None:
 
 
 def test_the_command_works_with_the_packages_of_its_extra_alone(
-    tmp_path_factory: pytest.TempPathFactory, mesh_url: str, recording: Path
+    tmp_path_factory: pytest.TempPathFactory, mesh_url: str, recording: Path, tmp_path: Path
 ) -> None:
     """On a machine that only asks a mesh elsewhere: `transcribe` and `status` do their work, and what needs more says
     so in a line."""
@@ -65,6 +65,9 @@ def test_the_command_works_with_the_packages_of_its_extra_alone(
     assert (done.returncode, done.stdout) == (0, "Sentence 1.\nSentence 2.\nSentence 3.\n"), done.stderr
     done = cli.python("deploy.local.cli", "status", environ=environ)
     assert (done.returncode, done.stdout.split()[1]) == (0, "voxmesh"), done.stderr
+    done = cli.python("deploy.local.cli", "transcribe", str(recording), environ={"VOXMESH_HOME": str(tmp_path)})
+    assert done.returncode == 3
+    assert done.stderr.startswith("voxmesh: No mesh runs on this machine. Name one with --url or VOXMESH_URL;")
     done = cli.python("deploy.local.cli", "up")
     assert done.returncode == 2
     assert re.fullmatch(r"voxmesh: \w+ is not installed; this command needs voxmesh\[local\]\n", done.stderr)

@@ -186,10 +186,13 @@ async def test_the_log_says_at_the_start_who_is_let_in(
 async def test_the_demo_brings_the_key_of_its_environment(
     guarded: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str, code: str
 ) -> None:
-    """`VOXMESH_KEY` is what `voxmesh demo` sends; with a good one it is the recording that matters."""
+    """`VOXMESH_KEY` is what `voxmesh demo` sends, and is named when it is at fault; with a good one it is the
+    recording that matters."""
     file = tmp_path / "letter.wav"
     file.write_text("Dear Sir or Madam,\n" * 100, encoding="utf-8")
     async with serving(guarded) as server:
         url = f"http://127.0.0.1:{server.config.port}"
         assert await demo(Order(file=file, options={}), {"VOXMESH_KEY": key}, url=url) == 1
-    assert capsys.readouterr().err.endswith(f"({code})\n")
+    told = capsys.readouterr().err
+    assert told.endswith(f"({code})\n")
+    assert told.startswith("voxmesh: VOXMESH_KEY: ") == (key != WEB)

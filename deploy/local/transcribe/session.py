@@ -38,7 +38,13 @@ async def transcribe(order: Order, environ: Mapping[str, str], *, url: str) -> i
     url = url or await running_mesh(environ)
     if url:
         return await _through(url, order, key=key)
-    from deploy.local import mesh  # only a local mesh needs what this needs
+    try:
+        from deploy.local import mesh  # only a local mesh needs what this needs
+    except ModuleNotFoundError as error:
+        raise MeshUnreachable(
+            "No mesh runs on this machine. Name one with --url or VOXMESH_URL; to start one here, voxmesh[local] is "
+            f"needed ({error.name} is not installed)."
+        ) from error
 
     say = _nothing if order.quiet else tell
     with tempfile.TemporaryDirectory(prefix="voxmesh-transcribe-") as home:
