@@ -78,6 +78,7 @@ def load(kind: type[S], environ: Mapping[str, str]) -> S:
         return msgspec.convert(values, kind, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:
         reason, _, place = str(error).partition(" - at `$.")
+        reason = reason.replace("Expected `bool`, got `str`", "must be true or false")
         if not place:  # about how settings go together
             raise SettingsError(reason) from error
         raise SettingsError(f"{place.rstrip('`').upper()}: {reason[0].lower()}{reason[1:]}") from error

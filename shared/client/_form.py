@@ -32,6 +32,7 @@ class Options(TypedDict, total=False):
     max_speakers: int
     word_timestamps: bool
     channels: Literal["mix", "separate"]
+    webhook_url: str
 
 
 def fields_of(options: Mapping[str, object]) -> list[tuple[str, str]]:

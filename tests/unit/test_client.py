@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from services.gateway.forms import AUDIO_URL, FIELDS
 from shared.client import MeshClient
-from shared.client._form import Form, fields_of
+from shared.client._form import Form, Options, fields_of
 from shared.client._sse import Message, Parser
 from shared.client._task import decode_update
 from shared.messages import Segment, Summary, TranscriptPart
@@ -121,3 +122,8 @@ def test_an_address_that_is_none_is_refused(url: str) -> None:
     """At once, and not with the first request."""
     with pytest.raises(ValueError, match="http://host:8000"):
         MeshClient(url)
+
+
+def test_all_that_a_form_takes_can_be_asked_for() -> None:
+    """The options are the gateway's fields, but for the one that stands in place of a recording."""
+    assert Options.__annotations__.keys() == FIELDS - {AUDIO_URL}

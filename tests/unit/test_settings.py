@@ -49,3 +49,9 @@ def test_a_choice_names_the_others() -> None:
     assert choose("X_ENGINE", "b", {"a": 1, "b": 2}) == 2
     with pytest.raises(SettingsError, match=r"^X_ENGINE: there is no 'c'; choose from a, b$"):
         choose("X_ENGINE", "c", {"a": 1, "b": 2})
+
+
+def test_a_switch_says_what_it_may_be() -> None:
+    """`PAGE=off` is refused in words of the field, not of the decoder."""
+    with pytest.raises(SettingsError, match=r"^PAGE: must be true or false$"):
+        load(GatewaySettings, {"PAGE": "off"})
