@@ -90,7 +90,7 @@ async def test_tasks_of_another_owner_are_not_there(client: httpx.AsyncClient, r
 
 async def test_list_holds_no_more_than_there_is(redis: Redis) -> None:
     """As new tasks come in, those that have expired go out, and the rest stay."""
-    short = Limits(ttl_ms=20, wait_ms=10)
+    short = Limits(ttl_ms=2, wait_ms=1)
     await submit(redis, "long")
     for number in range(200):
         await submit(redis, f"t{number}", limits=short)
