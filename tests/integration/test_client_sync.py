@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -72,6 +72,15 @@ def test_a_generator_that_is_left_holds_nothing(mesh_url: str, recording: Path) 
     assert threading.active_count() == before
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT does what it does in a program, also where tests run in a process that ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_call_ends_at_once() -> None:
     """Ctrl-C gets through to whoever waits for a gateway that is away, and the client can be closed afterwards."""
     main = threading.main_thread().ident
