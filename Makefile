@@ -79,7 +79,7 @@ types: install ## Check the types, strictly
 check: lint types test ## All that CI checks
 
 bench: models ## Measure latency, hand-off, throughput, uploads and what the mesh costs on top of the models
-	for part in latency streams handoff throughput submissions upload overhead endurance; do $(BIN)/python -m tests.bench.$$part || exit 1; done
+	for part in latency streams handoff throughput submissions upload overhead recogniser endurance; do $(BIN)/python -m tests.bench.$$part || exit 1; done
 
 lock: .venv/bin/uv ## Resolve the dependencies of pyproject.toml anew
 	$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --all-extras \

@@ -106,14 +106,13 @@ def ours(engine: Any, path: Path) -> int:
 
 
 def measure_speed(folder: Path) -> None:
-    """Ten minutes of speech."""
+    """Ten minutes of speech; WhisperX once, because it takes longest."""
     faster_whisper: Any = import_module("faster_whisper")
     whisperx: Any = import_module("whisperx")
     sound, threads = speech(600), processors.available()
     path = write_wave(folder / "ten.wav", sound * 32767)
     model = str(locate(MODELS, "whisper-base"))
     engine = loaded()
-    own = timed("voxmesh, asr stage", lambda: ours(engine, path))
     fast = faster_whisper.BatchedInferencePipeline(
         faster_whisper.WhisperModel(model, "cpu", compute_type="int8", cpu_threads=threads)
     )
@@ -122,15 +121,22 @@ def measure_speed(folder: Path) -> None:
         segments, _ = fast.transcribe(decode(path).samples, batch_size=4, word_timestamps=True)
         return sum(len(segment.text) for segment in segments)
 
-    other = timed("faster-whisper, batched", batched)
     pipeline = whisperx.load_model(model, "cpu", compute_type="int8", threads=threads)
 
     def piped() -> int:
         answer = pipeline.transcribe(decode(path).samples, batch_size=4)
         return sum(len(segment["text"]) for segment in answer["segments"])
 
+    rounds = [
+        (
+            timed("voxmesh, asr stage", lambda: ours(engine, path)),
+            timed("faster-whisper, batched", batched),
+        )
+        for _ in range(3)
+    ]
     third = timed("WhisperX, default VAD", piped)
-    print(f"  {third / own:.2f} x WhisperX, {other / own:.2f} x faster-whisper batched")
+    own, other = median(own for own, _ in rounds), median(other / own for own, other in rounds)
+    print(f"  {third / own:.2f} x WhisperX, {other:.2f} x faster-whisper batched (median of three)")
 
 
 def measure_clips(folder: Path) -> None:
