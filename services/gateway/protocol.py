@@ -18,9 +18,10 @@ ADDRESS_BYTES = 16 << 10
 """An address with a hundred task ids and their tokens fits."""
 HEAD_BYTES = 64 << 10
 HEAD_SECONDS = 30.0
-LINGER_BYTES = 8 << 20
-LINGER_SECONDS = 5.0
-"""For so much and so long the rest of an unwanted body is passed over."""
+LINGER_BYTES = 1 << 30
+LINGER_SECONDS = 30.0
+"""For so much and so long the rest of an unwanted body is passed over: many clients look at the answer only when they
+have sent all, and lose it if they cannot. The time is nginx's (`lingering_time`)."""
 
 
 class _Refusal(NamedTuple):
@@ -63,7 +64,7 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
         # Whoever connects and says nothing is dropped like one who has said all.
-        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        self.timeout_keep_alive_task = self._after_silence()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
@@ -72,7 +73,11 @@ class Protocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         self._arrived += len(data)
         super().data_received(data)
-        if not self._head_open or self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self._passed_over > LINGER_BYTES:  # and goes on: behind the end of a body may be the next request
+            self.transport.close()
+        if not self._head_open:
             return
         if self._arrived > HEAD_BYTES:
             self._refuse(_HEAD)
@@ -105,13 +110,14 @@ class Protocol(HttpToolsProtocol):
         super().on_body(body)
         if self.cycle.response_complete:
             self._passed_over += len(body)
-            if self._passed_over > LINGER_BYTES:
-                self.transport.close()
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self._arrived = self._passed_over = 0
         self._stop_timer()
+        if self.cycle.response_complete and not self.transport.is_closing():
+            self._unset_keepalive_if_required()
+            self.timeout_keep_alive_task = self._after_silence()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -131,6 +137,10 @@ class Protocol(HttpToolsProtocol):
             metrics.REQUESTS_REFUSED.labels(refusal.code).inc()
             self.transport.write(_written(refusal))
         self.transport.close()
+
+    def _after_silence(self) -> asyncio.TimerHandle:
+        """Ends the connection when no request comes."""
+        return self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -15,8 +15,11 @@ from shared.client._form import Audio, Form, Options, fields_of
 from shared.client._http import Http, read, task_of
 from shared.client._stream import Stream
 from shared.client._task import TaskState, Update
-from shared.errors import TaskFailed
+from shared.errors import MeshRefused, TaskFailed
 from shared.messages import Failure, Message, Result, State
+
+_UNASKED_BYTES = 8 << 20
+"""A recording of no more than this is sent at once; before a larger one the gateway is asked whether it takes it."""
 
 
 class MeshClient:
@@ -178,7 +181,17 @@ class MeshClient:
         self, clock: Clock, audio: Audio, name: str, idempotency_key: str | None, options: Options
     ) -> str:
         form = Form(fields_of(options), "audio", audio, name=name)
+        if form.size is None or form.size > _UNASKED_BYTES:
+            await self._check(form, clock)
         return read(await self._send("/audio/tasks", clock, form, idempotency_key), _Submitted).task_id
+
+    async def _check(self, form: Form, clock: Clock) -> None:
+        """Ask before a long upload: who is refused in its middle may never see the answer, for HTTP/1.1 has none before
+        all is sent. Raises `MeshRefused`."""
+        most = read(await self._http.get("/audio/capabilities", clock), _Capabilities).limits.upload_bytes
+        if form.size and form.size > most:
+            detail = f"The recording is too large. At most {most:,} bytes are taken."
+            raise MeshRefused(413, "too_large", detail, field="audio")
 
     async def _send(self, path: str, clock: Clock, form: Form, idempotency_key: str | None) -> httpx.Response:
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
@@ -189,6 +202,14 @@ class MeshClient:
 
     def _stream(self, task_id: str, clock: Clock, *, after: str = "") -> AsyncGenerator[Update]:
         return Stream(self._http, f"{_path(task_id)}/events", clock, task_ids=[task_id], after=after).updates()
+
+
+class _Limits(Message, frozen=True):
+    upload_bytes: int
+
+
+class _Capabilities(Message, frozen=True):
+    limits: _Limits
 
 
 class _Submitted(Message, frozen=True):

@@ -47,7 +47,8 @@ class Form:
     def __init__(self, fields: Sequence[tuple[str, str]], field: str, file: Audio, *, name: str = "") -> None:
         """`file` goes into `field`, behind the other fields. Raises `OSError` when it cannot be read."""
         self._file = file
-        self._size = _size_of(file)
+        self.size = _size_of(file)
+        """Bytes of the file; None when nobody knows."""
         self._start = 0 if isinstance(file, Path | bytes | AsyncIterable) else file.tell()
         self._touched = False
         boundary = secrets.token_hex(16)
@@ -56,13 +57,13 @@ class Form:
         self._head = b"\r\n".join(parts)
         self._tail = f"\r\n--{boundary}--\r\n".encode()
         self.headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
-        if self._size is not None:
-            self.headers["Content-Length"] = str(len(self._head) + self._size + len(self._tail))
+        if self.size is not None:
+            self.headers["Content-Length"] = str(len(self._head) + self.size + len(self._tail))
 
     @property
     def repeatable(self) -> bool:
         """Whether the body can be sent (once more)."""
-        return self._size is not None or not self._touched
+        return self.size is not None or not self._touched
 
     async def body(self) -> AsyncGenerator[bytes]:
         """The form as it goes over the wire."""

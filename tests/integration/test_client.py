@@ -114,19 +114,23 @@ async def test_the_absence_of_redis_is_lived_through_or_told(durable_server: Red
             assert (await client.task(task_id)).step is Step.QUEUED
 
 
-async def test_a_refusal_in_the_middle_of_an_upload_is_typed(settings: BaseSettings, tmp_path: Path) -> None:
-    """Too large a recording is refused before it has all been sent, from a file and from a stream alike."""
+@pytest.mark.parametrize("size", [8 << 20, 200 << 20])
+async def test_a_refusal_in_the_middle_of_an_upload_is_typed(
+    size: int, settings: BaseSettings, tmp_path: Path
+) -> None:
+    """Too large a recording is refused before it has all been taken, from a file and from a stream alike."""
     port = free_port()
     path = tmp_path / "big.wav"
-    path.write_bytes(b"\x00" * (8 << 20))
+    with path.open("wb") as file:
+        file.truncate(size)
 
     async def stream() -> AsyncIterator[bytes]:
-        for _ in range(64):
-            yield b"\x00" * (1 << 17)
+        for _ in range(size >> 20):
+            yield bytes(1 << 20)
 
     with gateway_process(settings, port=port, environ={"MAX_UPLOAD_BYTES": "100000"}):
         async with MeshClient(f"http://127.0.0.1:{port}") as client:
-            for audio in (path, stream()):
+            for audio in (path, stream(), path):
                 with pytest.raises(MeshRefused) as refused:
                     await client.submit(audio, deadline=30)
                 assert (refused.value.status, refused.value.code) == (413, "too_large")

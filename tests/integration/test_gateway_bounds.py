@@ -63,9 +63,10 @@ async def test_a_head_that_stays_open_is_given_up(server: Server, monkeypatch: p
     assert await refused(server, LIVE, b"X: y\r\n") == (408, "head_timeout")
 
 
-async def test_an_unwanted_body_is_not_read_to_its_end(server: Server) -> None:
+async def test_an_unwanted_body_is_not_read_to_its_end(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever is refused sees the answer at once; of what they go on sending only so much is taken."""
     sent = 0
+    monkeypatch.setattr(protocol, "LINGER_BYTES", 8 << 20)
     async with wire_to(server) as wire:
         await wire.send(b"POST /audio/tasks HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n")
         status, _, _ = await wire.answer()
@@ -75,6 +76,27 @@ async def test_an_unwanted_body_is_not_read_to_its_end(server: Server) -> None:
                 await wire.send(bytes(1 << 20))
                 sent += 1 << 20
     assert sent < 8 * protocol.LINGER_BYTES
+
+
+async def test_a_request_behind_an_unwanted_body_is_answered(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the body ends just behind the most that is passed over, and all comes in one piece."""
+    monkeypatch.setattr(protocol, "LINGER_BYTES", 4)
+    async with wire_to(server) as wire:
+        await wire.send(b"POST /audio/tasks HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n")
+        assert (await wire.answer())[0] == 401
+        await wire.send(b"12345" + LIVE + b"\r\n")
+        assert (await wire.answer())[0] == 200
+
+
+async def test_a_connection_rests_only_so_long_behind_an_unwanted_body(server: Server) -> None:
+    """The clock starts anew with the body's end."""
+    async with wire_to(server) as wire:
+        await wire.send(b"POST /audio/tasks HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n")
+        assert (await wire.answer())[0] == 401
+        for connection in server.server_state.connections:
+            connection.timeout_keep_alive = 0  # pyright: ignore[reportAttributeAccessIssue]
+        await wire.send(b"12345")
+        assert await wire.until_closed() == b""
 
 
 @pytest.mark.parametrize("method", [b"GET", b"DELETE"])

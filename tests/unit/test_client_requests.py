@@ -68,6 +68,7 @@ def answer(status: str, body: str = "", *headers: str) -> bytes:
 
 CUT = b"HTTP/1.1 202 Accep"
 SUBMITTED = answer("202 Accepted", '{"task_id":"t","links":{"of":"the future"}}')
+ABLE = answer("200 OK", '{"limits":{"upload_bytes":100000000,"of":"the future"}}')
 LATER = answer("503 Service Unavailable", '{"code":"queue_full","detail":"Come back."}', "Retry-After: 1")
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nretry: 2000\n"
 
@@ -131,10 +132,27 @@ async def test_what_can_be_read_once_is_not_sent_twice() -> None:
     async def once() -> AsyncIterator[bytes]:
         yield b"sound"
 
-    async with answering(CUT, SUBMITTED) as (url, requests), MeshClient(url) as client:
+    async with answering(ABLE, CUT, SUBMITTED) as (url, requests), MeshClient(url) as client:
         with pytest.raises(MeshUnreachable):
             await client.submit(once())
-    assert len(requests) == 1
+    assert len(requests) == 2
+
+
+async def test_a_long_upload_begins_when_it_can_succeed(tmp_path: Path) -> None:
+    """A recording that is too large, or a key that is not known, is told before anything is sent, over however slow a
+    line; a short one is sent at once."""
+    path = tmp_path / "long.wav"
+    with path.open("wb") as file:
+        file.truncate(101_000_000)
+    stranger = answer("403 Forbidden", '{"code":"key_unknown","detail":"No."}')
+    async with answering(ABLE, stranger, SUBMITTED) as (url, requests), MeshClient(url) as client:
+        for code in ("too_large", "key_unknown"):
+            with pytest.raises(MeshRefused) as refused:
+                await client.submit(path)
+            assert refused.value.code == code
+        await client.submit(b"sound")
+    asked = "GET /audio/capabilities HTTP/1.1"
+    assert [request.line for request in requests] == [asked, asked, "POST /audio/tasks HTTP/1.1"]
 
 
 async def test_retry_after_is_kept_to() -> None:
@@ -204,14 +222,14 @@ async def test_an_upload_takes_no_memory(tmp_path: Path) -> None:
     path = tmp_path / "long.wav"
     with path.open("wb") as file:
         file.truncate(64 << 20)
-    async with answering(SUBMITTED) as (url, requests), MeshClient(url) as client:
+    async with answering(ABLE, SUBMITTED) as (url, requests), MeshClient(url) as client:
         tracemalloc.start()
         try:
             await client.submit(path)
             assert tracemalloc.get_traced_memory()[1] < 16 << 20
         finally:
             tracemalloc.stop()
-    assert requests[0].size > 64 << 20
+    assert requests[1].size > 64 << 20
 
 
 async def test_a_recording_that_cannot_be_read_is_the_callers_affair(tmp_path: Path) -> None:
