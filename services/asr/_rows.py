@@ -54,10 +54,6 @@ class Row(msgspec.Struct, kw_only=True):
         return round(self.guesses.get(self.language, 0.0), 4) if self.guesses else None
 
 
-Step = Callable[[Sequence[Row]], Sequence[Row]]
-"""Finds out something more about rows."""
-
-
 def groups(rows: Iterable[Row], key: Callable[[Row], Hashable]) -> Iterator[list[Row]]:
     """`rows` in groups with an equal key, in the order in which they begin."""
     found: dict[Hashable, list[Row]] = {}

@@ -10,7 +10,7 @@ and unlikely is dropped; and one that repeats itself is decoded again with repet
 
 import warnings
 import zlib
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,9 @@ import numpy as np
 
 from services.asr._clips import Samples
 from services.asr._helpers import Helpers, make_helpers, threads
-from services.asr._lanes import LANES, Lanes, portioned
+from services.asr._malloc import keep_freed_memory
 from services.asr._recogniser import Heard, Hints, Recogniser, Request, in_english
-from services.asr._rows import Decoded, Row, Step, groups, settle
+from services.asr._rows import Decoded, Row, groups, settle
 from services.asr._voices import Diarizer
 from services.asr._words import WITHOUT_SPACES, glued
 from services.asr.settings import Settings
@@ -38,6 +38,8 @@ _UNLIKELY = -1.0
 """Mean log probability of a token below which the model guesses."""
 _REPETITIVE = 2.4
 """How often a text must fit into its compressed form to be held for a loop."""
+_LANES = 2
+"""Computations of a processor at a time."""
 _DECODED_AT_ONCE = 3
 """Clips that a processor decodes at once: so many hypotheses fit into one tile of its matrix unit."""
 _FRAME_SECONDS = 0.01
@@ -58,12 +60,13 @@ def make_engine(settings: Settings) -> Recogniser:
 
 
 def model_arguments(settings: Settings) -> dict[str, Any]:
-    """What `WhisperModel` is called with."""
+    """What `WhisperModel` is called with. On a processor the lanes share the threads."""
+    lanes = 1 if settings.asr_device == "cuda" else _LANES
     return {
         "device": settings.asr_device,
         "compute_type": settings.compute_type,
-        "cpu_threads": threads(settings),
-        "num_workers": 1 if settings.asr_device == "cuda" else LANES,
+        "cpu_threads": max(1, threads(settings) // lanes),
+        "num_workers": lanes,
         "local_files_only": True,
     }
 
@@ -75,8 +78,10 @@ class Whisper:
         self._settings = settings
         self._library = library
         self._helpers = helpers
-        self._portions = Portions(2 * settings.asr_batch_size)
-        self._lanes = None if settings.asr_device == "cuda" else Lanes()
+        if settings.asr_device == "cuda":
+            self._encoding = self._writing = Portions(2 * settings.asr_batch_size)
+        else:
+            self._encoding, self._writing = Portions(1, lanes=_LANES), Portions(_DECODED_AT_ONCE, lanes=_LANES)
         self._whisper: Any = None
         self._ctranslate2: Any = None
         self._tokenizers: Any = None
@@ -109,6 +114,11 @@ class Whisper:
             self._ctranslate2 = import_module("ctranslate2")
             self._tokenizers = import_module("faster_whisper.tokenizer")
             self._transcribing = import_module("faster_whisper.transcribe")
+        if self._settings.asr_device != "cuda":
+            keep_freed_memory()
+        # numpy makes the spectrograms. The threads of its BLAS go on turning when they have nothing to do, which takes
+        # a tenth of the time from the encoder beside them.
+        import_module("threadpoolctl").ThreadpoolController().select(internal_api="openblas").limit(limits=1)
         try:
             self._whisper = library.WhisperModel(str(folder), **model_arguments(self._settings))
         except (RuntimeError, ValueError) as error:
@@ -142,21 +152,18 @@ class Whisper:
         return sum(self._length(len(clip) // self._whisper.feature_extractor.hop_length) for clip in clips) / _FULL
 
     def transcribe(self, requests: Sequence[Request]) -> Sequence[Heard]:
-        """What is said in the clips of each request. Each step takes as many clips at once as have the same shape."""
+        """What is said in the clips of each request. Each step takes clips of the same shape together."""
         rows = [
             self._row(number, request.hints, clip) for number, request in enumerate(requests) for clip in request.clips
         ]
         own = [[row for row in rows if row.request == number] for number in range(len(requests))]
-        self._run(self._encode, rows, lambda row: row.length)
-        self._run(self._guess, [row for row in rows if row.hints.language is None], lambda row: row.length)
+        for group in groups(rows, lambda row: row.length):
+            self._encoding.compute(self._encode, group)
         found = [settle(of_request) for of_request in own]
         for row in rows:
             self._prepare(row)
-        self._run(self._decode, rows, lambda row: (row.length, len(row.prompt)), most=_DECODED_AT_ONCE)
-        spoken = [row for row in rows if row.decoded and row.decoded.tokens]
-        self._run(self._time, spoken, lambda row: (row.length, tuple(row.tokenizer.sot_sequence)))
-        if self._helpers.aligner:
-            self._portions.compute(self._align, spoken)
+        for group in groups(rows, lambda row: (row.length, tuple(row.tokenizer.sot_sequence), len(row.prompt))):
+            self._writing.compute(self._write, group)
         return [
             Heard(
                 language=language,
@@ -168,15 +175,6 @@ class Whisper:
             )
             for of_request, (language, score) in zip(own, found, strict=True)
         ]
-
-    def _run(self, step: Step, rows: Sequence[Row], alike: Callable[[Row], Hashable], *, most: int = 1) -> None:
-        """One step for all rows. A graphics card gets those at once that are `alike`; a processor at most `most`."""
-        together = groups(rows, alike)
-        if self._lanes:
-            self._lanes.run(step, [portion for group in together for portion in portioned(group, most)])
-        else:
-            for group in together:
-                self._portions.compute(step, group)
 
     def _row(self, request: int, hints: Hints, clip: Samples) -> Row:
         if not self._whisper.model.is_multilingual:
@@ -190,7 +188,8 @@ class Whisper:
         return min(-(-with_silence // _STEP) * _STEP, _FULL)
 
     def _encode(self, rows: Sequence[Row]) -> Sequence[Row]:
-        """One run of the encoder. What it makes of each row is kept where any later batch can take it from."""
+        """One run of the encoder, and how likely each language is where that is not known. What it makes of each row is
+        kept where any later batch can take it from."""
         extract = self._whisper.feature_extractor
         padded = [np.pad(extract(row.samples)[:, : row.frames], ((0, 0), (0, row.length - row.frames))) for row in rows]
         features = self._ctranslate2.StorageView.from_array(np.ascontiguousarray(np.stack(padded)))
@@ -198,13 +197,10 @@ class Whisper:
         outputs: Samples = np.asarray(encoded.to(self._ctranslate2.DataType.float32))
         for row, own in zip(rows, outputs, strict=True):
             row.encoded = own
-        return rows
-
-    def _guess(self, rows: Sequence[Row]) -> Sequence[Row]:
-        """How likely each language is in each row."""
-        for row, guess in zip(rows, self._whisper.model.detect_language(self._stacked(rows)), strict=True):
-            codes = [(str(token).strip("<|>"), float(probability)) for token, probability in guess]
-            row.guesses = {_STANDARD.get(code, code): probability for code, probability in codes}
+        if unknown := [row for row in rows if row.hints.language is None]:
+            for row, guess in zip(unknown, self._whisper.model.detect_language(self._stacked(unknown)), strict=True):
+                codes = [(str(token).strip("<|>"), float(probability)) for token, probability in guess]
+                row.guesses = {_STANDARD.get(code, code): probability for code, probability in codes}
         return rows
 
     def _prepare(self, row: Row) -> None:
@@ -217,7 +213,14 @@ class Whisper:
         )
         row.prompt, row.hints_cut = _prompt(row.tokenizer, row.hints)
 
-    def _decode(self, rows: Sequence[Row]) -> Sequence[Row]:
+    def _write(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """What is said in each row, word by word."""
+        self._decode(rows)
+        if spoken := [row for row in rows if row.decoded and row.decoded.tokens]:
+            self._time(spoken)
+        return rows
+
+    def _decode(self, rows: Sequence[Row]) -> None:
         """The text of each row, as tokens; none where it is made up."""
         for row, answer in zip(rows, self._generate(rows), strict=True):
             if answer.repetition > _REPETITIVE:
@@ -225,7 +228,6 @@ class Whisper:
             silent = answer.silence > _SILENT_PROBABILITY and answer.likelihood < _UNLIKELY
             loop = answer.repetition > _REPETITIVE
             row.decoded = msgspec.structs.replace(answer, tokens=[]) if silent or loop else answer
-        return rows
 
     def _generate(self, rows: Sequence[Row], **options: int) -> list[Decoded]:
         results = self._whisper.model.generate(
@@ -240,25 +242,18 @@ class Whisper:
         )
         return [_judged(result, rows[0].tokenizer) for result in results]
 
-    def _time(self, rows: Sequence[Row]) -> Sequence[Row]:
-        """The words of each row with their times, from the decoder's attention to the sound."""
-        tokenizer = rows[0].tokenizer
+    def _time(self, rows: Sequence[Row]) -> None:
+        """The words of each row with their times: from the decoder's attention to the sound, or better ones where there
+        is a model for the language that is spoken."""
+        tokenizer, aligner = rows[0].tokenizer, self._helpers.aligner
         texts = [row.decoded.tokens for row in rows if row.decoded]
         lengths = [row.frames for row in rows]
         pieces = self._whisper.find_alignment(tokenizer, texts, self._stacked(rows), lengths)
         spaced = tokenizer.task == tokenizer.translate or tokenizer.language_code not in WITHOUT_SPACES
         for row, own in zip(rows, pieces, strict=True):
             row.words = glued(own, spaced=spaced)
-        return rows
-
-    def _align(self, rows: Sequence[Row]) -> Sequence[Row]:
-        """Better times of the words of each row, where they are in the language that is spoken."""
-        aligner = self._helpers.aligner
-        assert aligner is not None
-        for row in rows:
-            if row.tokenizer.task != row.tokenizer.translate:
+            if aligner and tokenizer.task != tokenizer.translate:
                 row.words = aligner.align(row.samples, row.words, row.language)
-        return rows
 
     def _stacked(self, rows: Sequence[Row]) -> Any:
         return self._ctranslate2.StorageView.from_array(np.stack([row.encoded for row in rows]))

@@ -10,6 +10,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from statistics import median
@@ -105,38 +106,79 @@ def ours(engine: Any, path: Path) -> int:
     return sum(len(segment.text) for segment in work.written)
 
 
-def measure_speed(folder: Path) -> None:
-    """Ten minutes of speech; WhisperX once, because it takes longest."""
-    faster_whisper: Any = import_module("faster_whisper")
-    whisperx: Any = import_module("whisperx")
-    sound, threads = speech(600), processors.available()
-    path = write_wave(folder / "ten.wav", sound * 32767)
-    model = str(locate(MODELS, "whisper-base"))
-    engine = loaded()
-    fast = faster_whisper.BatchedInferencePipeline(
-        faster_whisper.WhisperModel(model, "cpu", compute_type="int8", cpu_threads=threads)
-    )
+class Contestant:
+    """Somebody who transcribes, loaded in a process of its own: what one asks of malloc or of numpy is no help, and no
+    harm, to the other."""
 
-    def batched() -> int:
-        segments, _ = fast.transcribe(decode(path).samples, batch_size=4, word_timestamps=True)
+    def __init__(self, name: str, load: Callable[[], Callable[[Path], int]]) -> None:
+        self._name = name
+        self._pool = multiprocessing.get_context("spawn").Pool(1, _enter, (load,))
+
+    def seconds(self, path: Path) -> float:
+        """How long it takes for the recording."""
+        return self._pool.apply(_transcribed, (self._name, path))
+
+    def close(self) -> None:
+        self._pool.terminate()
+
+
+_transcribe: Callable[[Path], int] = len  # pyright: ignore[reportAssignmentType] - is set in the process
+
+
+def _enter(load: Callable[[], Callable[[Path], int]]) -> None:
+    globals()["_transcribe"] = load()
+
+
+def _transcribed(name: str, path: Path) -> float:
+    return timed(name, lambda: _transcribe(path))
+
+
+def our_stage() -> Callable[[Path], int]:
+    """As it runs in its worker."""
+    return partial(ours, loaded())
+
+
+def faster_whisper_batched() -> Callable[[Path], int]:
+    """Its batched pipeline, with word times as ours."""
+    library: Any = import_module("faster_whisper")
+    model = library.WhisperModel(
+        str(locate(MODELS, "whisper-base")), "cpu", compute_type="int8", cpu_threads=processors.available()
+    )
+    pipeline = library.BatchedInferencePipeline(model)
+
+    def transcribe(path: Path) -> int:
+        segments, _ = pipeline.transcribe(decode(path).samples, batch_size=4, word_timestamps=True)
         return sum(len(segment.text) for segment in segments)
 
-    pipeline = whisperx.load_model(model, "cpu", compute_type="int8", threads=threads)
+    return transcribe
 
-    def piped() -> int:
+
+def whisperx_pipeline() -> Callable[[Path], int]:
+    """With its default VAD, and without word times."""
+    library: Any = import_module("whisperx")
+    model = str(locate(MODELS, "whisper-base"))
+    pipeline = library.load_model(model, "cpu", compute_type="int8", threads=processors.available())
+
+    def transcribe(path: Path) -> int:
         answer = pipeline.transcribe(decode(path).samples, batch_size=4)
         return sum(len(segment["text"]) for segment in answer["segments"])
 
-    rounds = [
-        (
-            timed("voxmesh, asr stage", lambda: ours(engine, path)),
-            timed("faster-whisper, batched", batched),
-        )
-        for _ in range(3)
+    return transcribe
+
+
+def measure_speed(folder: Path) -> None:
+    """Ten minutes of speech, three times in turn."""
+    path = write_wave(folder / "ten.wav", speech(600) * 32767)
+    contestants = [
+        Contestant("voxmesh, asr stage", our_stage),
+        Contestant("faster-whisper, batched", faster_whisper_batched),
+        Contestant("WhisperX, default VAD", whisperx_pipeline),
     ]
-    third = timed("WhisperX, default VAD", piped)
-    own, other = median(own for own, _ in rounds), median(other / own for own, other in rounds)
-    print(f"  {third / own:.2f} x WhisperX, {other:.2f} x faster-whisper batched (median of three)")
+    rounds = [[contestant.seconds(path) for contestant in contestants] for _ in range(3)]
+    for contestant in contestants:
+        contestant.close()
+    batched, piped = (median(times[other] / times[0] for times in rounds) for other in (1, 2))
+    print(f"  {piped:.2f} x WhisperX, {batched:.2f} x faster-whisper batched (medians of three)")
 
 
 def measure_clips(folder: Path) -> None:

@@ -115,9 +115,7 @@ async def test_the_absence_of_redis_is_lived_through_or_told(durable_server: Red
 
 
 @pytest.mark.parametrize("size", [8 << 20, 200 << 20])
-async def test_a_refusal_in_the_middle_of_an_upload_is_typed(
-    size: int, settings: BaseSettings, tmp_path: Path
-) -> None:
+async def test_a_refusal_in_the_middle_of_an_upload_is_typed(size: int, settings: BaseSettings, tmp_path: Path) -> None:
     """Too large a recording is refused before it has all been taken, from a file and from a stream alike."""
     port = free_port()
     path = tmp_path / "big.wav"

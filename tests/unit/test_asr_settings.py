@@ -17,12 +17,12 @@ from shared.errors import ModelMissing, SettingsError
 )
 def test_the_library_is_asked_for_the_device_and_its_precision(device: str, precision: str, expected: str) -> None:
     """Each device has its usual precision, a setting counts more, and nothing is ever fetched from a hub. A processor
-    works on two clips at once, a graphics card on one batch."""
-    arguments = model_arguments(Settings(asr_device=device, asr_compute_type=precision, worker_threads=3))
+    works on two clips at once, with half of the threads each, a graphics card on one batch."""
+    arguments = model_arguments(Settings(asr_device=device, asr_compute_type=precision, worker_threads=4))
     assert arguments == {
         "device": device,
         "compute_type": expected,
-        "cpu_threads": 3,
+        "cpu_threads": 2 if device == "cpu" else 4,
         "num_workers": 2 if device == "cpu" else 1,
         "local_files_only": True,
     }

@@ -20,6 +20,12 @@ def test_a14_a_quota_is_respected(tmp_path: Path, quota: str, most: int) -> None
     assert 1 <= available(file) <= most
 
 
+def whisper_threads(settings: AsrSettings) -> int:
+    """How many it computes with."""
+    arguments = for_whisper(settings)
+    return arguments["cpu_threads"] * arguments["num_workers"]
+
+
 @pytest.mark.parametrize("content", ["max 100000", "", "nonsense"])
 def test_without_a_quota_affinity_counts(tmp_path: Path, content: str) -> None:
     """No limit, or a file that says nothing, leaves what the process may run on."""
@@ -31,6 +37,9 @@ def test_without_a_quota_affinity_counts(tmp_path: Path, content: str) -> None:
 def test_a14_the_engines_take_as_many_threads_as_the_container_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Unless a setting says how many."""
     monkeypatch.setattr(processors, "available", lambda: 3)
-    assert for_whisper(AsrSettings())["cpu_threads"] == for_translator(TranslateSettings())["intra_threads"] == 3
-    assert for_whisper(AsrSettings(worker_threads=5))["cpu_threads"] == 5
+    assert for_translator(TranslateSettings())["intra_threads"] == 3
+    assert whisper_threads(AsrSettings()) == 2, "one for each of its two lanes"
+    monkeypatch.setattr(processors, "available", lambda: 1)
+    assert whisper_threads(AsrSettings()) == 2, "fewer than one for a lane cannot be"
+    assert whisper_threads(AsrSettings(worker_threads=6)) == 6
     assert for_translator(TranslateSettings(worker_threads=5))["intra_threads"] == 5
