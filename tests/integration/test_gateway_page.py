@@ -33,10 +33,12 @@ async def test_only_a_browser_gets_the_page(client: httpx.AsyncClient) -> None:
     """Whoever asks for HTML gets it; to a program nothing is at `/`. Caches are told of the difference."""
     seen = await client.get("/", headers=BROWSER)
     assert (seen.status_code, seen.headers["content-type"]) == (200, "text/html; charset=utf-8")
-    assert seen.headers["vary"] == "Accept"
+    known = await client.get("/", headers=BROWSER | {"If-None-Match": seen.headers["etag"]})
+    assert (known.status_code, known.headers["vary"], seen.headers["vary"]) == (304, "Accept", "Accept")
     for accept in ("*/*", "application/json", ""):
         missing = await client.get("/", headers={"Accept": accept})
         assert (missing.status_code, missing.json()["code"]) == (404, "no_such_path")
+        assert missing.headers["vary"] == "Accept"
 
 
 async def test_a_browser_is_told_to_let_nothing_else_in(client: httpx.AsyncClient) -> None:

@@ -4,6 +4,7 @@ The files are read once. A browser that has a file asks whether it is still the 
 it never runs the modules of two versions together.
 """
 
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Annotated, Any
@@ -41,6 +42,7 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+_VARY = {"Vary": "Accept"}  # of all answers at `/`: a cache must not give a browser what a program was answered
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -69,8 +71,8 @@ IfNoneMatch = Annotated[str | None, HeaderParameter(name="If-None-Match")]
 async def index(request: Request[Any, Any, Any], if_none_match: IfNoneMatch = None) -> Response[bytes]:
     """The page, for a browser. Programs, which do not ask for HTML, find nothing here."""
     if "text/html" not in request.headers.get("accept", ""):
-        raise _nothing()
-    return _answer(_public()[_INDEX], if_none_match, vary="Accept")
+        raise _nothing(headers=_VARY)
+    return _answer(_public()[_INDEX], if_none_match, headers=_VARY)
 
 
 @get("/page/{name:str}", opt=dict(OPEN), include_in_schema=False)
@@ -85,12 +87,13 @@ async def part(name: FromPath[str], if_none_match: IfNoneMatch = None) -> Respon
 HANDLERS = (index, part)
 
 
-def _answer(file: _File, if_none_match: str | None, *, vary: str = "") -> Response[bytes]:
-    headers = _HEADERS | {"ETag": file.tag} | ({"Vary": vary} if vary else {})
+def _answer(file: _File, if_none_match: str | None, *, headers: Mapping[str, str] | None = None) -> Response[bytes]:
+    headers = _HEADERS | {"ETag": file.tag} | dict(headers or {})
     if is_known(file.tag, if_none_match):
         return Response(b"", status_code=304, headers=headers)
     return Response(file.body, media_type=file.media_type, headers=headers)
 
 
-def _nothing() -> Problem:
-    return Problem(404, "no_such_path", "There is nothing at this path. /schema lists what there is.")
+def _nothing(*, headers: dict[str, str] | None = None) -> Problem:
+    detail = "There is nothing at this path. /schema lists what there is."
+    return Problem(404, "no_such_path", detail, headers=headers)
