@@ -305,6 +305,7 @@ class Kept(Message, frozen=True):
     worker: str | None = None
     code: str | None = None
     delay_ms: int = 0
+    count: int | None = None
 
 
 class Moment(Message, frozen=True):
@@ -312,7 +313,8 @@ class Moment(Message, frozen=True):
 
     `what` is `accepted`; of a stage `queued`, `begun`, `first_record` and `ended`, or in place of `ended` one of
     `retried`, `handed_back`, `rolled_back` and `lost` (its worker fell silent), upon which it begins again; of the task
-    `completed`, `failed`, `cancelled` or `expired`; and `webhook` for each attempt to deliver one.
+    `completed`, `failed`, `cancelled` or `expired`; and `webhook` for each attempt to deliver one. Of a life with
+    hundreds of moments some in the middle are left out: there `omitted` stands, with `count`, how many they were.
 
     `seconds` are, for `begun`, how long the job had waited; for the end of an attempt or of the task, how long that
     took; for a webhook, how long its receiver took. `code` is that of an error, `status` the answer to a webhook."""
@@ -325,6 +327,7 @@ class Moment(Message, frozen=True):
     seconds: float | None = None
     code: str | None = None
     status: int | None = None
+    count: int | None = None
 
 
 class StageJob(Message, frozen=True):

@@ -66,7 +66,7 @@ class Runner(msgspec.Struct, frozen=True, kw_only=True):
         except AlreadyDone as done:
             log.info("stage_needless", reason=str(done))
         except Exhausted as exhausted:
-            self._tell_lost(job, exhausted.lost, attempt=exhausted.attempt - 1)
+            self._tell_lost(job, exhausted.lost, attempt=exhausted.attempt)
             log.error("attempts_exhausted", attempts=self.settings.max_attempts)
             await self._fail(task_id, exhausted.token, _worn_out(stage))
         else:

@@ -75,7 +75,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Exhausted(Exception):
-    """The stage has used up its attempts; `token` lets the caller end the task."""
+    """The stage has used up its attempts, the last of which is `attempt`; `token` lets the caller end the task."""
 
     def __init__(self, token: int, attempt: int, lost: Lost | None) -> None:
         super().__init__(f"attempt {attempt}")

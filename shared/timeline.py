@@ -26,15 +26,19 @@ def moments(task: Task) -> Sequence[Moment]:
     found = [
         Moment(at=task.created, what="accepted"),
         Moment(at=task.created, what="queued", stage=task.route[0]),
-        *(_moment(stages[kept.stage], kept) for kept in map(codec.decode_kept, task.trail.splitlines())),
+        *(_moment(stages, kept) for kept in map(codec.decode_kept, task.trail.splitlines())),
         *_end(task, stages),
         *_webhooks(task),
     ]
     return sorted(found, key=lambda moment: moment.at)
 
 
-def _moment(stage: _Stage, kept: Kept) -> Moment:
-    """The moment, and the stage as it stands behind it."""
+def _moment(stages: dict[StageName, _Stage], kept: Kept) -> Moment:
+    """The moment, and its stage as it stands behind it."""
+    if kept.what == "omitted":
+        stages.clear()  # nobody knows how they stand behind it
+        return Moment(at=_time(kept.at), what=kept.what, count=kept.count)
+    stage = stages[kept.stage]
     match kept.what:
         case "queued":
             stage.due = kept.at

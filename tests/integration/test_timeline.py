@@ -6,12 +6,14 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from prometheus_client import REGISTRY
 
 from services.gateway.settings import Settings
+from shared import keys
 from shared.client import MeshClient
 from shared.messages import StageName
 from shared.redis import Redis
-from shared.scripts import Scripts
+from shared.scripts import Exhausted, Lost, Scripts
 from shared.settings import BaseSettings
 from tests.conftest import wait_until
 from tests.fakes.calls import once
@@ -122,16 +124,57 @@ async def test_a_failure_and_a_cancellation_are_told(
     assert (end["what"], end["stage"], end["attempt"], end["code"]) == ("failed", "asr", 1, "internal_error")
 
 
-async def test_a_timeline_does_not_grow_without_end(client: httpx.AsyncClient, redis: Redis) -> None:
-    """A task that is handed back again and again keeps its first moments, and a record of bounded size."""
-    scripts = Scripts(redis, LIMITS)
+async def test_a_timeline_does_not_grow_without_end(
+    client: httpx.AsyncClient, settings: BaseSettings, redis: Redis
+) -> None:
+    """A task that is handed back again and again has a record of bounded size. It keeps its first moments and its
+    latest, the end among them, and says how many are missing between."""
+    scripts, times = Scripts(redis, LIMITS), 300
     await submit(redis, "t")
-    for number in range(200):
+    for number in range(times):
         claim = await scripts.claim("t", ASR, claimant=f"worker/{number}", max_attempts=3)
         await scripts.release("t", ASR, token=claim.token, forgiven=True)
+    async with working(STAGES[ASR], FakeEngine(), settings), working(STAGES[NLP], FakeEngine(), settings):
+        await until_ended(redis, "t")
     timeline = (await shown(client, "t"))["timeline"]
+    assert [moment["at"] for moment in timeline] == sorted(moment["at"] for moment in timeline)
     assert told(timeline)[:4] == ["accepted", "queued", "begun", "handed_back"]
+    assert told(timeline, ASR)[-4:] == ["handed_back", "begun", "first_record", "ended"]
+    assert told(timeline, NLP) == ["queued", "begun", "first_record", "ended"]
     assert 100 < len(timeline) < 300
+    place = told(timeline).index("omitted")
+    assert told(timeline).count("omitted") == 1
+    life = 2 * times + len(["accepted", "queued", "begun", "first_record", "ended"]) + len(told(timeline, NLP)) + 1
+    assert len(timeline) - 1 + timeline[place]["count"] == life
+    assert not {"stage", "worker"} & timeline[place].keys()
+    assert len(await redis.hget(keys.task("t"), "trail") or b"") < 17_000
+
+
+async def test_an_attempt_is_lost_once(client: httpx.AsyncClient, settings: BaseSettings, redis: Redis) -> None:
+    """Who claims again because the reply was lost hears of the same lost attempt and writes it down no second time; who
+    was told that all attempts are used up, and died over it, is no attempt that could be lost."""
+    scripts = Scripts(redis, LIMITS)
+    await submit(redis, "t")
+    first = await scripts.claim("t", ASR, claimant="first/1", max_attempts=2)
+    replies = [await scripts.claim("t", ASR, claimant="second/1", max_attempts=2) for _ in range(2)]
+    assert [reply.lost for reply in replies] == [Lost(first.token, "first")] * 2
+    for _ in range(2):
+        with pytest.raises(Exhausted) as end:
+            await scripts.claim("t", ASR, claimant="third/1", max_attempts=2)
+        assert (end.value.attempt, end.value.lost) == (2, Lost(replies[0].token, "second"))
+    with pytest.raises(Exhausted) as end:
+        await scripts.claim("t", ASR, claimant="fourth/1", max_attempts=2)
+    assert (end.value.attempt, end.value.lost) == (2, None)
+    before = leases_lost()
+    async with working(STAGES[ASR], FakeEngine(), settings, max_attempts=2):
+        await until_ended(redis, "t")
+    assert leases_lost() == before
+    assert told((await shown(client, "t"))["timeline"], ASR) == ["queued", "begun", "lost", "begun", "lost", "failed"]
+
+
+def leases_lost() -> float:
+    """How many attempts workers of this process have found lost."""
+    return REGISTRY.get_sample_value("voxmesh_leases_lost_total", {"stage": "asr"}) or 0.0
 
 
 async def test_the_client_tells_it_typed(gateway_settings: Settings, redis: Redis) -> None:
