@@ -5,12 +5,12 @@ from importlib.metadata import version
 import msgspec
 from litestar import get
 
-from services.gateway import forms
 from services.gateway.fleet import Pair, Recogniser, Workers
+from services.gateway.intake import forms
+from services.gateway.intake.texts import MOST_SEGMENTS
 from services.gateway.openapi import RESULT_TYPES, refusals
 from services.gateway.runtime import Injected
 from services.gateway.settings import Settings
-from services.gateway.texts import MOST_SEGMENTS
 from shared.audio import FORMATS
 from shared.messages import StageName
 

@@ -8,7 +8,7 @@ from litestar.params import FromPath, HeaderParameter, QueryParameter
 
 from services.gateway.access import CallerInjected
 from services.gateway.downloads import attachment, etag, is_known, stem_of
-from services.gateway.forms import is_asked
+from services.gateway.intake.forms import is_asked
 from services.gateway.openapi import BOOLEAN, RESULT_TYPES, ResultOperation, refusals
 from services.gateway.problems import RETRY_SECONDS, Problem
 from services.gateway.runtime import Injected

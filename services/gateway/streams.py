@@ -9,15 +9,15 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, HeaderParameter, QueryParameter
 from litestar.types import ASGIApp
 
-from services.gateway import frames
 from services.gateway.access import LINK, Caller, CallerInjected
-from services.gateway.backlog import lost
-from services.gateway.idempotency import IdempotencyKey
+from services.gateway.events import frames
+from services.gateway.events.backlog import lost
+from services.gateway.events.places import ENDED, NAME, Places, places_of
+from services.gateway.events.sse import EventStream, Source, nothing_more
+from services.gateway.intake.idempotency import IdempotencyKey
 from services.gateway.openapi import FormOperation, TextFormOperation, event_stream, refusals
-from services.gateway.places import ENDED, NAME, Places, places_of
 from services.gateway.problems import Problem
 from services.gateway.runtime import Injected, Runtime
-from services.gateway.sse import EventStream, Source, nothing_more
 from services.gateway.tasks import find, links_of
 from shared.tasks import Task
 

@@ -11,8 +11,8 @@ from litestar import Request, Response, delete, get, post
 from litestar.params import FromPath, QueryParameter
 
 from services.gateway.access import Caller, CallerInjected
-from services.gateway.forms import is_asked
-from services.gateway.idempotency import IdempotencyKey
+from services.gateway.intake.forms import is_asked
+from services.gateway.intake.idempotency import IdempotencyKey
 from services.gateway.openapi import BOOLEAN, FormOperation, refusals
 from services.gateway.problems import Problem
 from services.gateway.runtime import Injected, Runtime

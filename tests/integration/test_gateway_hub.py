@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from services.gateway import hub as hub_module
-from services.gateway.hub import POLL_SECONDS, Cursor, Hub
-from services.gateway.topic import RING_BYTES, RING_FRAMES
+from services.gateway.events import hub as hub_module
+from services.gateway.events.hub import POLL_SECONDS, Cursor, Hub
+from services.gateway.events.topic import RING_BYTES, RING_FRAMES
 from shared.redis import Redis
 from tests.conftest import wait_until
 from tests.fakes.task import LiveTask

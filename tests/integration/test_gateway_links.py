@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from services.gateway import links
-from services.gateway.links import LinkSigner
+from services.gateway.access import links
+from services.gateway.access.links import LinkSigner
 from services.gateway.problems import Problem
 from services.gateway.settings import Settings
 from shared import codec, events, keys

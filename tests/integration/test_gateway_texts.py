@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from services.gateway import texts
+from services.gateway.intake import texts
 from services.gateway.settings import Settings
 from shared import codec, keys, presence, tasks
 from shared.messages import Document, Segment, StageName, State, Step

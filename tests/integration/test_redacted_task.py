@@ -4,7 +4,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from services.gateway.forms import options_of
+from services.gateway.intake.forms import options_of
 from services.gateway.problems import Problem
 from services.gateway.settings import Settings
 from shared import queue

@@ -13,8 +13,8 @@ import httpx
 import msgspec
 import pytest
 
-from services.gateway import hub as hub_module
-from services.gateway.hub import Hub
+from services.gateway.events import hub as hub_module
+from services.gateway.events.hub import Hub
 from services.gateway.settings import Settings
 from shared import keys
 from shared.messages import StageName, Step

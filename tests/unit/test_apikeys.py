@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from services.gateway import keyring
-from services.gateway.keyring import Keyring
+from services.gateway.access import keyring
+from services.gateway.access.keyring import Keyring
 from services.gateway.settings import Settings
 from shared.apikeys import entry_of, make, parse
 from shared.errors import SettingsError

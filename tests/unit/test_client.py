@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.gateway.forms import AUDIO_URL, FIELDS
+from services.gateway.intake.forms import AUDIO_URL, FIELDS
 from shared.client import MeshClient
 from shared.client._form import Form, Options, fields_of
 from shared.client._sse import Message, Parser

@@ -2,8 +2,8 @@
 
 import pytest
 
-from services.gateway.formdata import TextFields
-from services.gateway.forms import FIELDS, options_of
+from services.gateway.intake.formdata import TextFields
+from services.gateway.intake.forms import FIELDS, options_of
 from services.gateway.problems import Problem
 from services.gateway.settings import Settings
 from shared.messages import Options

@@ -2,8 +2,8 @@
 
 import pytest
 
-from services.gateway import frames
-from services.gateway.topic import RING_BYTES, RING_FRAMES, Topic
+from services.gateway.events import frames
+from services.gateway.events.topic import RING_BYTES, RING_FRAMES, Topic
 from shared import codec, events
 from shared.messages import Step
 

@@ -7,9 +7,9 @@ from typing import cast
 
 import pytest
 
-from services.gateway import hub as hub_module
-from services.gateway._pubsub import Push
-from services.gateway.hub import Hub
+from services.gateway.events import hub as hub_module
+from services.gateway.events._pubsub import Push
+from services.gateway.events.hub import Hub
 from shared import keys
 from shared.redis import Redis
 from tests.conftest import wait_until

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.splitter import MOST_CHARACTERS, pieces_of, split
+from services.gateway.intake.splitter import MOST_CHARACTERS, pieces_of, split
 
 BREAKS = [*" \t\n\r.!?…。！？,;\"“”()'-*#", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029", "\u200d", "\ufeff"]
 WORDS = ["Dr. Smith", "a.b", "Yes", "مرحبا", "你好", "👩‍👩‍👧", ". ", "\r\n", "\n\n", "? ", '"', "(", "1.5"]

@@ -7,12 +7,12 @@ from enum import StrEnum
 import msgspec
 
 from services.gateway.fleet import View
-from services.gateway.forms import FALSE, MOST_TEXT_CHARACTERS, SPEAKERS, TRUE, options_of
+from services.gateway.intake.forms import FALSE, MOST_TEXT_CHARACTERS, SPEAKERS, TRUE, options_of
+from services.gateway.intake.wish import Wish
 from services.gateway.openai_api.errors import named_as_here
 from services.gateway.openai_api.models import check_model
 from services.gateway.problems import Problem
 from services.gateway.settings import Settings
-from services.gateway.wish import Wish
 from shared.messages import Options, StageName
 
 FILE_FIELD = "file"

@@ -8,14 +8,14 @@ from litestar.response.base import ASGIResponse
 from litestar.types import ASGIApp
 
 from services.gateway.access import Caller, CallerInjected
-from services.gateway.idempotency import IdempotencyKey
+from services.gateway.events.sse import EventStream
 from services.gateway.intake import Accepted
+from services.gateway.intake.idempotency import IdempotencyKey
 from services.gateway.openai_api.form import SpeechForm
 from services.gateway.openai_api.replies import reply
 from services.gateway.openai_api.stream import Transcript, cut_off
 from services.gateway.openai_api.waiting import result_of, until_ended
 from services.gateway.runtime import Injected, Runtime
-from services.gateway.sse import EventStream
 
 _RETRIES = "x-stainless-retry-count"
 """OpenAI's clients count in it how often they have sent a request before."""

@@ -6,7 +6,7 @@ are asked for, one follows each delta.
 
 from collections.abc import Iterator
 
-from services.gateway.frames import Frame
+from services.gateway.events.frames import Frame
 from services.gateway.openai_api.errors import ErrorBody, body_of, without_result
 from services.gateway.openai_api.form import Answer, Order
 from services.gateway.openai_api.replies import Language, Speakers, SpeakerSegment, Usage

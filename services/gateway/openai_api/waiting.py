@@ -6,10 +6,10 @@ from typing import Any
 from litestar import Request
 
 from services.gateway.access import Caller
+from services.gateway.events.sse import close_when_gone
 from services.gateway.openai_api.errors import without_result
 from services.gateway.problems import Disconnected, Problem, unavailable
 from services.gateway.runtime import Runtime
-from services.gateway.sse import close_when_gone
 from services.gateway.tasks import find
 from shared import codec, keys
 from shared.messages import Result, State

@@ -10,8 +10,8 @@ from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, OpenAPIType
 from litestar.openapi.spec.enums import OpenAPIFormat
 
 from services.gateway.access import OPEN
-from services.gateway.document import Document
-from services.gateway.forms import MOST_LABEL_CHARACTERS, MOST_LABELS, MOST_SPEAKERS, MOST_TEXT_CHARACTERS
+from services.gateway.intake.forms import MOST_LABEL_CHARACTERS, MOST_LABELS, MOST_SPEAKERS, MOST_TEXT_CHARACTERS
+from services.gateway.openapi.document import Document
 from services.gateway.problems import ProblemBody
 from shared.redaction import KINDS
 

@@ -14,10 +14,10 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from services.gateway._pubsub import Listener, listener
-from services.gateway.backlog import Backlog
-from services.gateway.frames import Frame, frame
-from services.gateway.topic import Topic
+from services.gateway.events._pubsub import Listener, listener
+from services.gateway.events.backlog import Backlog
+from services.gateway.events.frames import Frame, frame
+from services.gateway.events.topic import Topic
 from shared import events, metrics
 from shared.events import TextSoFar
 from shared.pauses import Pauses

@@ -10,15 +10,16 @@ import msgspec
 import structlog
 from litestar import Request
 
-from services.gateway import idempotency, ingest, texts, traces, uploads
-from services.gateway.admission import Admission
+from services.gateway import traces
 from services.gateway.fleet import Fleet
-from services.gateway.forms import AUDIO_URL, TEXT_FIELDS, WEBHOOK, options_of
+from services.gateway.intake import idempotency, ingest, texts, uploads
+from services.gateway.intake.admission import Admission
+from services.gateway.intake.forms import AUDIO_URL, TEXT_FIELDS, WEBHOOK, options_of
+from services.gateway.intake.spool import Spool
+from services.gateway.intake.wish import OWN_FORM, RecordingForm, Wish, wish_of
 from services.gateway.outbound import Guard, Refused, Target
 from services.gateway.problems import Problem
 from services.gateway.settings import Settings
-from services.gateway.spool import Spool
-from services.gateway.wish import OWN_FORM, RecordingForm, Wish, wish_of
 from shared import audio, metrics, queue, tasks
 from shared.blobs import BlobStore
 from shared.errors import Retryable

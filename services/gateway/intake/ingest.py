@@ -8,11 +8,11 @@ from io import RawIOBase
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from services.gateway.formdata import LEAST_BYTES_PER_SECOND, NAME_CHARACTERS
-from services.gateway.forms import AUDIO_URL
+from services.gateway.intake.formdata import LEAST_BYTES_PER_SECOND, NAME_CHARACTERS
+from services.gateway.intake.forms import AUDIO_URL
+from services.gateway.intake.uploads import Upload, too_large
 from services.gateway.outbound import Guard, Refused, Target, Unreachable, request
 from services.gateway.problems import Problem, unavailable
-from services.gateway.uploads import Upload, too_large
 
 _WRITE_BYTES = 1 << 20
 _AT_ONCE = 8

@@ -5,8 +5,8 @@ from typing import Protocol
 
 import msgspec
 
-from services.gateway import uploads
-from services.gateway.forms import FIELDS, options_of
+from services.gateway.intake import uploads
+from services.gateway.intake.forms import FIELDS, options_of
 from services.gateway.settings import Settings
 from shared.messages import Options, StageName
 from shared.steps import route_of

@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-from services.gateway.formdata import ITEM
+from services.gateway.intake.formdata import ITEM
 from services.gateway.problems import Problem
 from services.gateway.settings import Settings
 from shared.errors import Permanent

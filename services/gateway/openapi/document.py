@@ -12,9 +12,9 @@ from litestar import Litestar, Request, Response
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from services.gateway.codes import CODES
-from services.gateway.examples import ANSWERS, PARAMETERS, problem
+from services.gateway.openapi.examples import ANSWERS, PARAMETERS, problem
+from services.gateway.openapi.security import secure
 from services.gateway.problems import ProblemBody
-from services.gateway.security import secure
 from shared import messages as wire
 from shared.messages import Step
 

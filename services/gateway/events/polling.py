@@ -6,8 +6,8 @@ Slower than the hub's by design, and with less to tell: a client gets each step 
 import asyncio
 from collections.abc import Sequence
 
-from services.gateway.backlog import Backlog
-from services.gateway.frames import Frame
+from services.gateway.events.backlog import Backlog
+from services.gateway.events.frames import Frame
 from shared.redis import AWAY, answered
 
 

@@ -8,7 +8,7 @@ also on a stream of other tasks, of which it names some. `x` in place of a numbe
 import re
 from collections.abc import Iterable, Mapping
 
-from services.gateway.frames import Frame
+from services.gateway.events.frames import Frame
 
 ENDED = -1
 """The place behind the end of a task that is not known (any more): its last event is in no log."""

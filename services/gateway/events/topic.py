@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
 
-from services.gateway.frames import PIECE_BYTES, Frame
+from services.gateway.events.frames import PIECE_BYTES, Frame
 from shared import keys
 
 RING_FRAMES, RING_BYTES = 256, 1 << 20

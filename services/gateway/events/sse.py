@@ -7,8 +7,8 @@ from typing import Protocol
 
 from litestar.types import Receive, Scope, Send
 
-from services.gateway import frames
-from services.gateway.frames import Frame
+from services.gateway.events import frames
+from services.gateway.events.frames import Frame
 from shared import metrics
 
 RETRY_MILLISECONDS = 2_000

@@ -11,7 +11,7 @@ import msgspec
 from litestar import Request
 from multipart import MultipartError, MultipartSegment, PushMultipartParser
 
-from services.gateway.formdata import (
+from services.gateway.intake.formdata import (
     SLACK_BYTES,
     TextFields,
     announced,
@@ -21,8 +21,8 @@ from services.gateway.formdata import (
     file_name_of,
     parser_of,
 )
+from services.gateway.intake.splitter import Piece, pieces_of
 from services.gateway.problems import Problem
-from services.gateway.splitter import Piece, pieces_of
 from shared import codec
 from shared.detection import guess
 from shared.messages import Document, Segment

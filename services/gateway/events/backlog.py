@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from services.gateway.frames import PIECE_BYTES, Frame, frame
+from services.gateway.events.frames import PIECE_BYTES, Frame, frame
 from shared import codec, events, tasks
 from shared.events import TextSoFar
 from shared.messages import Failure, State

@@ -15,7 +15,15 @@ import msgspec
 from litestar import Request
 from multipart import MultipartError, MultipartSegment, PushMultipartParser
 
-from services.gateway.formdata import SLACK_BYTES, TextFields, announced, body_of, damaged, file_name_of, parser_of
+from services.gateway.intake.formdata import (
+    SLACK_BYTES,
+    TextFields,
+    announced,
+    body_of,
+    damaged,
+    file_name_of,
+    parser_of,
+)
 from services.gateway.problems import Problem, unavailable
 
 FILE_FIELD = "audio"

@@ -15,10 +15,10 @@ from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
 
-from services.gateway.keyring import Keyring
-from services.gateway.links import LinkSigner
+from services.gateway.access.keyring import Keyring
+from services.gateway.access.links import LinkSigner
+from services.gateway.access.rate import Rate
 from services.gateway.problems import Problem
-from services.gateway.rate import Rate
 from services.gateway.settings import Settings
 from shared.redis import Redis
 
