@@ -55,7 +55,6 @@ class Channel:
         self.number = number
         # Segments are written in order of time, so that what all channels say waits for the slowest of them.
         self._cutter = Cutter(patient=number is None)
-        self._memory: object | None = None
         self._ready: list[Clip] = []
         self._held: list[Clip] = []
         self._size = 1
@@ -80,12 +79,12 @@ class Channel:
         """The recording is short."""
         self._cutter.expect_little()
 
-    async def hear(self, samples: Samples, *, until: float) -> AsyncIterator[None]:
-        """Take the next whole frames; `until` is how long the recording is so far. Yields when there are new segments.
+    async def hear(self, samples: Samples, speech: Sequence[float], *, until: float) -> AsyncIterator[None]:
+        """Take the next whole frames, and how likely somebody speaks in each; `until` is how long the recording is so
+        far. Yields when there are new segments.
 
         Clips are transcribed the first alone, so that its text comes early, then more and more at once."""
-        probabilities, self._memory = await self._work.compute(self._engine.listen, samples, self._memory)
-        for clip in self._cutter.feed(samples, probabilities):
+        for clip in self._cutter.feed(samples, speech):
             self._ready.append(clip)
             if len(self._ready) == self._size:
                 await self._transcribe(until)

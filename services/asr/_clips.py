@@ -37,7 +37,7 @@ _REMARK = 50
 _LIMIT = 937
 """Frames in 30 s, which is what Whisper sees at once."""
 _FIRST_LIMIT = 312
-_LEAST = 0.75
+_LEAST = 0.85
 """A clip holds at least this share of its limit, so that pauses are worth waiting for but clips stay few …"""
 _FIRST_LEAST = 0.5
 """… except the first, which may end in any pause from 5 s on."""

@@ -38,6 +38,8 @@ class PyannoteVad:
     """The model. What it wants to hear again is handed back and forth, so that one serves many recordings."""
 
     name = "pyannote"
+    listens_on_device = True
+    """On a processor, too, it takes as much as a recogniser."""
 
     def __init__(self, *, device: str, threads: int) -> None:
         self.device = device

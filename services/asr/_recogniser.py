@@ -74,6 +74,12 @@ class Recogniser(Engine, Protocol):
         """Who tells speakers apart."""
         ...
 
+    @property
+    def listens_on_device(self) -> bool:
+        """Whether `listen` computes where the models do, and has to wait for its turn there. If not, it may be called
+        from any thread at any time."""
+        ...
+
     def listen(self, samples: Samples, memory: object | None) -> tuple[Sequence[float], object]:
         """The probability of speech in each frame of 512 samples, and what it wants back at the next call.
 

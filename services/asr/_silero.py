@@ -26,6 +26,8 @@ class Silero:
     """The model. What it knows of a recording is handed back and forth, so that one serves many."""
 
     name = "silero"
+    listens_on_device = False
+    """It is small and runs on a processor, on one thread, beside whatever else computes."""
 
     def __init__(self) -> None:
         self._session: Any = None

@@ -143,6 +143,10 @@ class Whisper:
             **self._helpers.describe(),
         }
 
+    @property
+    def listens_on_device(self) -> bool:
+        return self._helpers.vad.listens_on_device
+
     def listen(self, samples: Samples, memory: object | None) -> tuple[Sequence[float], object]:
         """The probability of speech in each frame of 512 samples."""
         return self._helpers.vad.listen(samples, memory)

@@ -4,28 +4,24 @@ The channels of a recording are mixed, or each is transcribed for itself; then t
 of time. An attempt that goes on behind a dead one finds the same sentences in the same order, and numbers on.
 """
 
-import asyncio
 from collections.abc import Iterator, Sequence
+from contextlib import aclosing
 
 import msgspec
 import numpy as np
 
 from services.asr import _notices
 from services.asr._channel import SURE, Channel
-from services.asr._clips import FRAME, FRAME_SECONDS, Samples
-from services.asr._copies import without_copies
+from services.asr._clips import FRAME_SECONDS
+from services.asr._listening import WINDOW_SECONDS, Piece, heard
 from services.asr._recogniser import Recogniser
 from services.asr._speakers import Speakers
-from shared.audio import SAMPLE_RATE, Windows, decode_windows
+from shared.audio import Windows, decode_windows
 from shared.errors import Permanent
 from shared.messages import Document, Notice, Segment, StageName, Step, Transcript, TranscriptPart, Turn
 from shared.speakers import named
 from shared.stage import Emit, PartialText, Stage, Work
 
-_WINDOW = 384 * FRAME
-"""Samples that are decoded at a time: about 12 s."""
-_FIRST_WINDOWS, _MOST_WINDOWS = 2, 4
-"""So many windows are listened to at once: few at first, and never so few that a busy engine is asked all the time."""
 _NEAR_SECONDS = 0.3
 """Speech this near to a segment counts as covered: word times are no more exact than that."""
 _USUAL_SECONDS = 60.0
@@ -39,7 +35,7 @@ async def run(work: Work, engine: Recogniser, emit: Emit) -> Document:
         raise Permanent("unsupported_language", f"Speech in the language '{language}' cannot be transcribed here.")
     windows = decode_windows(
         await work.audio(),
-        _WINDOW / SAMPLE_RATE,
+        WINDOW_SECONDS,
         separate=work.options.channels == "separate",
         # The gateway has counted before: this stops what has deceived it. Decoders bring a little more or less.
         longest=engine.longest_seconds * 1.01 + 1.0,
@@ -58,33 +54,33 @@ class _Transcription:
         self._emit = emit
         self._windows = windows
         self._channels: Sequence[Channel] = ()
+        self._seconds = 0.0  # how long the recording is, as far as it is heard
         self.speakers = Speakers(work, engine.diarizer if work.options.diarize else None)
 
     async def write(self) -> None:
         """Write all that is said."""
-        count = _FIRST_WINDOWS
-        while (samples := await asyncio.to_thread(_read, self._windows, count)) is not None:
-            self._channels = self._channels or self._begun(samples)
-            if count == _FIRST_WINDOWS and samples.shape[1] < count * _WINDOW:
-                for channel in self._channels:
-                    channel.expect_little()
-            if len(samples) > 1:
-                samples = await asyncio.to_thread(without_copies, samples)
-            for channel, own in zip(self._channels, samples, strict=True):
-                await self.speakers.hear(channel.number, own)
-                async for _ in channel.hear(own, until=self._windows.seconds):
-                    await self._write_due()
-            count = _MOST_WINDOWS
+        async with aclosing(heard(self._work, self._engine, self._windows)) as pieces:
+            async for piece in pieces:
+                self._channels = self._channels or self._begun(piece)
+                self._seconds = piece.until
+                for channel, samples, speech in zip(self._channels, piece.samples, piece.speech, strict=True):
+                    await self.speakers.hear(channel.number, samples)
+                    async for _ in channel.hear(samples, speech, until=piece.until):
+                        await self._write_due()
         for channel in self._channels:
             await self.speakers.hear(channel.number, None)
-            await channel.end(until=self._windows.seconds)
+            await channel.end(until=self._seconds)
             await self._write_due()
 
-    def _begun(self, samples: Samples) -> Sequence[Channel]:
+    def _begun(self, first: Piece) -> Sequence[Channel]:
         """The channels, now that it is known how many there are."""
         separate = self._work.options.channels == "separate"
-        numbers = range(len(samples)) if separate else [None]
-        return [Channel(self._work, self._engine, number) for number in numbers]
+        numbers = range(len(first.samples)) if separate else [None]
+        channels = [Channel(self._work, self._engine, number) for number in numbers]
+        if first.short:
+            for channel in channels:
+                channel.expect_little()
+        return channels
 
     async def _write_due(self) -> None:
         """Write the segments before which none can come any more, in the order of time and then of channels."""
@@ -94,9 +90,7 @@ class _Transcription:
             due.append(msgspec.structs.replace(segment, index=len(self._work.written) + len(due) + 1))
         if due:
             reached = min(channel.floor for channel in self._channels)
-            await self._emit.segments(
-                await self.speakers.guessed(due), done=self._share(min(reached, self._windows.seconds))
-            )
+            await self._emit.segments(await self.speakers.guessed(due), done=self._share(min(reached, self._seconds)))
 
     def _head(self) -> Channel | None:
         """The channel whose next segment is the next of all; None when that cannot be told yet."""
@@ -110,7 +104,7 @@ class _Transcription:
     def _share(self, seconds: float) -> float:
         """How much of the recording lies before `seconds`, 0 to 1. A guess where nobody told its length."""
         length = self._work.duration or self._windows.claimed or seconds + _USUAL_SECONDS
-        return min(1.0, seconds / max(length, self._windows.seconds))
+        return min(1.0, seconds / max(length, self._seconds))
 
     def finish(self, turns: Sequence[Turn]) -> Document:
         """Announce that the transcript is complete."""
@@ -196,15 +190,6 @@ def _likelihood(segments: Sequence[Segment], language: str | None) -> float | No
     ]
     whole = sum(seconds for seconds, _ in guessed)
     return round(sum(seconds * score for seconds, score in guessed) / whole, 4) if whole else None
-
-
-def _read(windows: Windows, count: int) -> Samples | None:
-    """Up to `count` windows as whole frames, the last filled up with silence; None at the end of the recording."""
-    taken = [window for _, window in zip(range(count), windows)]  # noqa: B905 - whichever ends first
-    if not taken:
-        return None
-    samples = np.concatenate(taken, axis=1)
-    return np.pad(samples, ((0, 0), (0, -samples.shape[1] % FRAME)))
 
 
 def _part(text: str | None, segment: Segment) -> TranscriptPart:

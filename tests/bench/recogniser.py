@@ -101,8 +101,10 @@ def timed(name: str, work: Callable[[], int]) -> float:
 
 
 def ours(engine: Any, path: Path) -> int:
-    work = FakeWork(audio=path)
+    device = Device(patience_seconds=60)
+    work = SharedWork(path, device, Batches(device))
     asyncio.run(run(work, engine, FakeEmit(work)))
+    device.close()
     return sum(len(segment.text) for segment in work.written)
 
 

@@ -21,6 +21,7 @@ class NoiseEngine:
     languages = frozenset({"en", "pt"})
     batch_size = 4
     longest_seconds = 3_600.0
+    listens_on_device = False
     diarizer: Diarizer | None = None
 
     def __init__(
