@@ -1,6 +1,7 @@
 """A page in a real Chromium: an empty one of the gateway's origin, and the gateway's own with a meeting behind it."""
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -14,6 +15,7 @@ from tests.conftest import RedisServer, free_port
 from tests.fakes.browser import binary, chromium, visit
 from tests.fakes.gateway import client_of, serving, until_ready
 from tests.fakes.meeting import Conductor, meeting
+from tests.fakes.tenants import ENTRIES
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -27,6 +29,16 @@ PAGE = """
 <input type="file" id="files" multiple>
 <p id="transcript"></p>
 """
+
+MOST_SECONDS = 180
+"""Only against a test that hangs: each wait in it has a limit of its own, and where much else runs on the machine, a
+browser, two gateways and the workers take their time before the first test."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(MOST_SECONDS))  # a limit that a test has set itself comes first
 
 
 @pytest.fixture
@@ -78,6 +90,22 @@ async def address(stage_settings: BaseSettings, tmp_path_factory: pytest.TempPat
         redis_url=stage_settings.redis_url,
         blob_url=stage_settings.blob_url,
         spool_dir=tmp_path_factory.mktemp("spool"),
+    )
+    async with serving(gateway) as server, client_of(server) as client:
+        await until_ready(client)
+        yield str(client.base_url)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def guarded(stage_settings: BaseSettings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """A gateway that asks for keys. Its links last for a second."""
+    gateway = Settings(
+        redis_url=stage_settings.redis_url,
+        blob_url=stage_settings.blob_url,
+        spool_dir=tmp_path_factory.mktemp("guarded"),
+        api_keys=ENTRIES,
+        link_seconds=1,
+        requests_per_minute=0,
     )
     async with serving(gateway) as server, client_of(server) as client:
         await until_ready(client)

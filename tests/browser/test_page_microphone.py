@@ -69,6 +69,44 @@ async def test_nobody_leaves_while_speaking_by_mistake(address: str, spoken: Pat
         await expect(page.locator("#downloads")).to_be_visible()
 
 
+NOTED = """
+    const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    navigator.mediaDevices.getUserMedia = async wanted => {
+        globalThis.heard = await open(wanted);
+        return globalThis.heard;
+    };
+"""
+BROKEN = "MediaRecorder.prototype.start = () => { throw new DOMException('no', 'NotSupportedError'); };"
+OPEN = "globalThis.heard?.getTracks().map(track => track.readyState)"
+"""How the microphone stands that the page has opened."""
+
+
+async def test_a_recorder_that_fails_leaves_no_microphone_open(address: str, spoken: Path) -> None:
+    """Between the permission and the first sound: the page says so, and does not listen on."""
+    async with chromium(*microphone(spoken)) as browser, visit(browser) as page:
+        await page.add_init_script(NOTED + BROKEN)
+        await page.goto(address)
+        await page.get_by_role("button", name="Record").click()
+        await expect(page.locator("#refusals")).to_contain_text("cannot record from this microphone")
+        assert await page.evaluate(OPEN) == ["ended"]
+        await expect(page.get_by_role("button", name="Record")).to_be_enabled()
+
+
+async def test_a_page_that_is_left_does_not_listen_on(address: str, spoken: Path, conductor: Conductor) -> None:
+    """Also where the browser keeps it for the way back: what was said until then is handed in by the button."""
+    async with chromium(*microphone(spoken)) as browser, visit(browser) as page:
+        await page.add_init_script(NOTED)
+        await page.goto(address)
+        await page.get_by_role("button", name="Record").click()
+        await expect(page.get_by_role("button", name="Stop 0:01")).to_be_visible()
+        assert await page.evaluate(OPEN) == ["live"]
+        await page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))")
+        assert await page.evaluate(OPEN) == ["ended"]
+        conductor.go_on()
+        await page.get_by_role("button", name="Stop").click()
+        await expect(page.locator("#downloads")).to_be_visible()
+
+
 async def test_without_a_microphone_the_page_says_so(web_page: Page) -> None:
     """In a browser that has none, or may use none, nothing breaks."""
     await web_page.get_by_role("button", name="Record").click()

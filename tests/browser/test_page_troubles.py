@@ -1,47 +1,22 @@
 """The web page where not all is well: keys, gateways that go away, tasks that are gone."""
 
 import re
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import httpx
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from services.gateway.settings import Settings
 from shared.settings import BaseSettings
 from tests.conftest import free_port, wait_until
-from tests.fakes.browser import visit
-from tests.fakes.gateway import client_of, serving, until_ready
+from tests.fakes.browser import give_key, visit
+from tests.fakes.gateway import until_ready
 from tests.fakes.meeting import Conductor
-from tests.fakes.tenants import ENTRIES, STRANGER, WEB
+from tests.fakes.tenants import STRANGER, WEB
 from tests.mesh import gateway_process
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def guarded(stage_settings: BaseSettings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """A gateway that asks for keys. Its links last for a second."""
-    gateway = Settings(
-        redis_url=stage_settings.redis_url,
-        blob_url=stage_settings.blob_url,
-        spool_dir=tmp_path_factory.mktemp("guarded"),
-        api_keys=ENTRIES,
-        link_seconds=1,
-        requests_per_minute=0,
-    )
-    async with serving(gateway) as server, client_of(server) as client:
-        await until_ready(client)
-        yield str(client.base_url)
-
-
-async def give_key(page: Page, key: str) -> None:
-    """Answer the question for a key."""
-    await page.get_by_label("Your key").fill(key)
-    await page.get_by_role("button", name="Use this key").click()
 
 
 async def test_a_key_is_asked_for_where_one_is_needed(

@@ -53,3 +53,9 @@ async def visit(browser: Browser, address: str = "", *, width: int = 1280, heigh
     yield page
     await context.close()
     assert errors == []
+
+
+async def give_key(page: Page, key: str) -> None:
+    """Answer the question for a key."""
+    await page.get_by_label("Your key").fill(key)
+    await page.get_by_role("button", name="Use this key").click()

@@ -13,6 +13,7 @@ const LOOK_AGAIN_MS = 5000;
 
 let mostBytes = Infinity;
 let recording = null;
+let looking = 0; // the timer of the next look at what the gateway can do
 
 /** Take recordings from now on: `submit` gets each file, and the fields that go with it. */
 export function start(submit) {
@@ -41,8 +42,13 @@ export function refuse(name, {title, detail}) {
   at('refusals').append(make('p', {class: 'notice bad'}, make('strong', {}, `${name}: ${title}. `), detail));
 }
 
-/** Fill the choices with what the workers can do. Without them everything can be asked for by the API only. */
-async function offer() {
+/**
+ * Fill the choices with what the workers can do, and look again until all services are there. Without a key that is
+ * good there is no use in looking: it is done when one is given.
+ */
+export async function offer() {
+  clearTimeout(looking);
+  let isAll = false;
   try {
     const {languages, pairs, features, limits, ready} = await askJson('/audio/capabilities');
     addLanguages(at('language'), languages);
@@ -51,11 +57,14 @@ async function offer() {
     at('channels-line').hidden = !features.channels;
     mostBytes = limits.upload_bytes;
     note(ready ? '' : 'Not all services are up yet. Recordings are taken, and wait for them.');
-    if (!ready) setTimeout(offer, LOOK_AGAIN_MS);
+    isAll = ready;
   } catch (refusal) {
     note(refusal.detail ?? 'What the gateway can do could not be found out.');
+    isAll = refusal.passing === false;
   }
   recall();
+  clearTimeout(looking); // two may have looked at a time
+  if (!isAll) looking = setTimeout(offer, LOOK_AGAIN_MS);
 }
 
 function addLanguages(select, codes) {

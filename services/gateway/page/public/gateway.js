@@ -45,14 +45,18 @@ export function refusalOf(status, body, retryAfter) {
   return new Refusal(status, {code: 'unknown', title: 'No answer from the gateway', detail});
 }
 
-/** Whether a refusal is about the key, and the person has given another. */
-export async function hasNewKey(refusal) {
-  return ['key_missing', 'key_unknown'].includes(refusal.code) && await key.ask(refusal.code === 'key_missing'
-    ? 'This gateway asks for a key.' : 'The gateway does not know this key, or no longer.');
+/** Whether a refusal is about the key that the request was sent with, and there is another now. */
+export async function hasNewKey(refusal, sentWith) {
+  if (!['key_missing', 'key_unknown'].includes(refusal.code)) return false;
+  if (sentWith !== key.current()) return true; // the person has answered while this one was under way
+  if (refusal.code === 'key_missing') return key.ask('This gateway asks for a key.');
+  key.lose();
+  return key.ask('The gateway does not know this key, or no longer.');
 }
 
 /** The answer to a request. Asks for a key where one is needed; throws `Refusal`. */
 export async function ask(path, {method = 'GET'} = {}) {
+  const sentWith = key.current();
   let answer;
   try {
     answer = await fetch(path, {method, headers: key.headers(), cache: 'no-cache'});
@@ -61,7 +65,7 @@ export async function ask(path, {method = 'GET'} = {}) {
   }
   if (answer.ok) return answer;
   const refusal = refusalOf(answer.status, await answer.text(), answer.headers.get('Retry-After'));
-  if (await hasNewKey(refusal)) return ask(path, {method});
+  if (await hasNewKey(refusal, sentWith)) return ask(path, {method});
   throw refusal;
 }
 

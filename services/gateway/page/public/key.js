@@ -5,6 +5,12 @@ import {at} from './dom.js';
 const KEPT = 'voxmesh.key';
 let key = read();
 let asking = null;
+let told = {lost() {}, given() {}};
+
+/** `lost` hears that the gateway refuses the key, while it is still in use; `given` that there is another. */
+export function start(handlers) {
+  told = handlers;
+}
 
 function read() {
   try {
@@ -12,6 +18,11 @@ function read() {
   } catch {
     return '';
   }
+}
+
+/** The key; an empty text where there is none. */
+export function current() {
+  return key;
 }
 
 /** The headers of a request. */
@@ -22,6 +33,12 @@ export function headers() {
 /** Whether requests carry a key. */
 export function isGiven() {
   return key !== '';
+}
+
+/** Use this key no longer: the gateway does not know it. */
+export function lose() {
+  told.lost();
+  keep('');
 }
 
 /**
@@ -43,6 +60,7 @@ function show(reason) {
       event.preventDefault();
       keep(at('key-field').value.trim());
       dialog.close('given');
+      told.given();
     };
     at('key-cancel').onclick = () => dialog.close('');
     dialog.onclose = () => resolve(dialog.returnValue === 'given');
@@ -53,6 +71,7 @@ function show(reason) {
 function keep(given) {
   key = given;
   try {
-    sessionStorage.setItem(KEPT, given);
+    if (given) sessionStorage.setItem(KEPT, given);
+    else sessionStorage.removeItem(KEPT);
   } catch { /* it holds until the page is left */ }
 }

@@ -4,6 +4,7 @@ import {at, say} from './dom.js';
 import {Feed} from './feed.js';
 import * as form from './form.js';
 import {askJson, backOff} from './gateway.js';
+import * as key from './key.js';
 import * as list from './list.js';
 import * as recordings from './recordings.js';
 import * as shelf from './shelf.js';
@@ -19,6 +20,9 @@ let selected = null;
 let isDrawn = true;
 const waiting = []; // uploads that have not begun
 let uploading = 0;
+let keys = 0; // how often the key has changed
+let isForgetting = false;
+const otherTabs = new BroadcastChannel('voxmesh');
 
 const feed = new Feed({
   event(event) {
@@ -100,8 +104,9 @@ async function send(task, fields) {
   };
   try {
     const {task_id: id, links} = await upload(file, fields, {told, signal: stop.signal});
-    Object.assign(task, {id, state: 'queued', message: 'Waiting for a free worker', progress: 0, file: null});
-    shelf.add(task);
+    const {name, created} = task;
+    await shelf.add({id, name, created}); // until then, the page is not left without a question
+    Object.assign(task, {id, state: 'queued', message: 'Waiting for a free worker', progress: 0, file: null, keys});
     recordings.keep(id, file);
     feed.watch(id, links.events);
     if (task === selected) select(task);
@@ -148,6 +153,7 @@ function lose(task, refusal) {
 /** Find out how a task from an earlier visit stands, however long the gateway is away. */
 async function recall(task) {
   const state = await persist(task, `/audio/tasks/${task.id}`);
+  if (!tasks.includes(task)) return;
   if (state) {
     if (state.state === 'queued' || state.state === 'running') feed.watch(task.id, state.links.events);
     applyState(task, state);
@@ -172,14 +178,38 @@ async function persist(task, path) {
   return null;
 }
 
-/** What this browser has submitted, and what the address names, if that is another. */
-function restore() {
-  tasks = shelf.all().map(({id, name, created}) => newTask(id, name, created));
+/** What has been submitted from this browser under the key, and what the address names, if that is another. */
+async function restore() {
+  const asked = keys;
+  const kept = await shelf.all();
+  if (asked !== keys) return; // there is another key by now
+  leave(task => task.file || task.keys === keys);
+  const fresh = kept.filter(({id}) => !byId(id)).map(({id, name, created}) => newTask(id, name, created));
+  tasks = [...tasks, ...fresh];
   const named = location.hash.slice(1);
-  if (/^[\w-]{8,}$/.test(named) && !byId(named)) tasks.unshift(newTask(named, 'Recording'));
-  recordings.removeOthers(tasks.map(task => task.id));
-  select(byId(named) ?? tasks[0] ?? null);
-  tasks.forEach(recall);
+  if (/^[\w-]{8,}$/.test(named) && !byId(named)) {
+    fresh.push(newTask(named, 'Recording'));
+    tasks.unshift(fresh.at(-1));
+  }
+  recordings.removeOthers(id => byId(id) !== undefined);
+  select(selected ?? byId(named) ?? tasks[0] ?? null);
+  fresh.forEach(recall);
+}
+
+/** Show no more of the tasks than those that stay. */
+function leave(stays) {
+  tasks.filter(task => !stays(task)).forEach(task => feed.forget(task.id));
+  tasks = tasks.filter(stays);
+  if (!tasks.includes(selected)) selected = null;
+  redraw();
+}
+
+/** Have this browser as it was before the first visit. */
+async function forget() {
+  isForgetting = true;
+  tasks.filter(task => task.file).forEach(task => task.stop.abort());
+  await Promise.all([shelf.forget(), recordings.forget()]);
+  location.replace(location.pathname);
 }
 
 document.querySelector('.skip').addEventListener('click', event => {
@@ -188,7 +218,30 @@ document.querySelector('.skip').addEventListener('click', event => {
 });
 addEventListener('hashchange', () => location.reload()); // somebody has put in the address of another task
 addEventListener('beforeunload', event => {
+  if (isForgetting) return;
   if (form.isRecording() || tasks.some(task => task.file)) event.preventDefault(); // what is not there yet would be lost
+});
+at('forget').addEventListener('click', () => {
+  at('forgetting').returnValue = '';
+  at('forgetting').showModal();
+});
+at('forgetting').addEventListener('close', () => {
+  if (at('forgetting').returnValue !== 'forget') return;
+  otherTabs.postMessage('forget');
+  forget();
+});
+otherTabs.addEventListener('message', forget);
+key.start({
+  lost() { // whoever has given it may not see what others have kept, and nobody can any more what it has locked
+    shelf.clear();
+    recordings.clear();
+    leave(task => task.file);
+  },
+  given() {
+    keys += 1;
+    restore();
+    form.offer();
+  },
 });
 list.start({pick, remove});
 view.start({cancel});

@@ -11,6 +11,20 @@ export function obstacle() {
 /** Start; the promise of the answer's `stop()` is the file. Throws an `Error` that says what is in the way. */
 export async function record() {
   const stream = await open();
+  const close = () => {
+    removeEventListener('pagehide', close);
+    stream.getTracks().forEach(track => track.stop()); // upon which a recorder ends by itself, with what it has
+  };
+  addEventListener('pagehide', close); // a page that is kept for the way back would go on listening
+  try {
+    return recorded(stream, close);
+  } catch {
+    close();
+    throw new Error('This browser cannot record from this microphone.');
+  }
+}
+
+function recorded(stream, close) {
   const mimeType = TYPES.find(type => MediaRecorder.isTypeSupported(type));
   const recorder = new MediaRecorder(stream, {mimeType});
   const parts = [];
@@ -19,9 +33,12 @@ export async function record() {
   recorder.start(1000); // a part each second: a long recording is not one piece of memory
   return {
     async stop() {
-      if (recorder.state !== 'inactive') recorder.stop();
-      await ended;
-      stream.getTracks().forEach(track => track.stop());
+      try {
+        if (recorder.state !== 'inactive') recorder.stop();
+        await ended;
+      } finally {
+        close();
+      }
       return new File(parts, nameNow(recorder.mimeType), {type: recorder.mimeType});
     },
   };

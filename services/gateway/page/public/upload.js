@@ -16,11 +16,12 @@ export class Stopped extends Error {}
 export async function upload(file, fields, {told, signal}) {
   const once = newKey();
   for (let attempt = 0; ; attempt += 1) {
+    const sentWith = key.current();
     try {
       return await send(file, fields, {once, told, signal});
     } catch (problem) {
       if (problem instanceof Stopped || signal.aborted) throw new Stopped();
-      if (await hasNewKey(problem)) continue;
+      if (await hasNewKey(problem, sentWith)) continue;
       if (!problem.passing || attempt + 1 >= ATTEMPTS || problem.retryAfter > 60) throw problem;
       await backOff(attempt, problem.retryAfter);
     }

@@ -45,6 +45,7 @@ function clear() {
   transcript.clear();
   findings.clear();
   at('downloads').replaceChildren();
+  at('download-error').replaceChildren();
 }
 
 function titleOf(task) {
@@ -119,10 +120,16 @@ function link(task, {format, name, title, isTranslated}) {
 
 /** A link cannot carry a key: fetch the file with it, and hand it to the browser. */
 async function save(address, name) {
-  const blob = await (await ask(address)).blob();
-  const anchor = make('a', {href: URL.createObjectURL(blob), download: name});
-  anchor.click();
-  setTimeout(() => URL.revokeObjectURL(anchor.href), 60_000);
+  at('download-error').replaceChildren();
+  try {
+    const blob = await (await ask(address)).blob();
+    const anchor = make('a', {href: URL.createObjectURL(blob), download: name});
+    anchor.click();
+    setTimeout(() => URL.revokeObjectURL(anchor.href), 60_000);
+  } catch (problem) {
+    const detail = problem.detail ?? 'The browser could not take it whole: it may have no room.';
+    at('download-error').replaceChildren(make('p', {class: 'notice bad'}, make('strong', {}, `${name}: Not downloaded. `), detail));
+  }
 }
 
 function set(id, text) {
