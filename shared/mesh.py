@@ -9,7 +9,7 @@ losing a message costs one look's delay. What a call leaves in Redis is removed 
 import asyncio
 import builtins
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from functools import cached_property
 from pathlib import Path
@@ -24,11 +24,12 @@ from shared.blobs import BlobStore
 from shared.errors import DeadlineExceeded, Retryable, TaskFailed
 from shared.language import normalise
 from shared.messages import Document, Failure, Options, Record, Segment, StageName, State
-from shared.redis import AWAY, client, open_pool, persist
+from shared.redis import AWAY, client, open_pool
 from shared.scripts import Limits, Scripts
 from shared.settings import BaseSettings
 from shared.speakers import named
 from shared.submission import Submission
+from shared.turns import Turns
 from shared.wake import Wakeups, until_set
 
 log = structlog.get_logger(__name__)
@@ -44,7 +45,7 @@ _READ_AT_ONCE = 64
 _LOOK_SECONDS = 1.0
 """What losing a message may cost."""
 _CLEANING_SECONDS = 2.0
-"""How long a Redis that is away is waited for to remove what a call has left. It expires otherwise."""
+"""How long a Redis that answers nobody is waited for to remove what a call has left. It expires otherwise."""
 
 _LATE = Failure(
     code="deadline_exceeded", message="It was not done when its caller could wait no longer.", retryable=True
@@ -127,7 +128,7 @@ class Mesh:
         self._scripts = Scripts(self._redis, limits)
         self._channel = keys.reply(uuid.uuid4().hex)
         self._wakeups = Wakeups(self._redis, self._channel)
-        self._turns = asyncio.Semaphore(CONNECTIONS)
+        self._turns = Turns(CONNECTIONS)
         self._tasks = asyncio.TaskGroup()
         self._resources = AsyncExitStack()
 
@@ -181,7 +182,7 @@ class Mesh:
             await call.within(self._submit(call, source))
             while True:
                 woken.clear()
-                state, error, records = await call.within(self._persist(lambda: self._look(call)))
+                state, error, records = await call.within(self._turns.persist(lambda: self._look(call)))
                 call.taken = state != State.QUEUED.value.encode()
                 for record in records:
                     call.read += 1
@@ -196,7 +197,7 @@ class Mesh:
     async def _submit(self, call: _Call, source: Source) -> None:
         if isinstance(source, Path):
             await self._blobs.put(call.task_id, source)
-        await self._persist(lambda: self._scripts.submit(call.submission))
+        await self._turns.persist(lambda: self._scripts.submit(call.submission))
         metrics.TASKS_SUBMITTED.inc()
 
     async def _look(self, call: _Call) -> tuple[bytes | None, bytes | None, Sequence[Record]]:
@@ -209,33 +210,33 @@ class Mesh:
         return state, error, [codec.decode_record(fields[b"record"]) for _, fields in entries]
 
     async def _clean(self, call: _Call) -> None:
-        """End the task if it has not ended, and remove what there is of it."""
+        """End the task if it has not ended, and remove what there is of it, unless Redis is away."""
+        if not await self._turns.while_answered(self._remove(call), silence_seconds=_CLEANING_SECONDS):
+            _log_left(call, "Redis does not answer")
+
+    async def _remove(self, call: _Call) -> None:
         task_id, stage = call.task_id, call.stage
         state, failure = (State.EXPIRED, _LATE) if call.late else (State.CANCELLED, None)
         try:
-            async with asyncio.timeout(_CLEANING_SECONDS):
-                if not call.ended:
-                    event, reason = (
-                        events.make_end(task_id, state, failure),
-                        codec.encode_text(failure) if failure else "",
-                    )
-                    await self._persist(lambda: self._scripts.close(task_id, state, event=event, error=reason))
-                await self._persist(lambda: self._scripts.discard(task_id, stage))
-                if call.submission.blob:
-                    await self._blobs.delete(call.submission.blob)
-        except (*AWAY, Retryable) as error:  # a timeout is one of them
-            log.warning("call_left_behind", task_id=task_id, stage=stage, error=repr(error))
-
-    async def _persist(self, command: Callable[[], Awaitable[T]]) -> T:
-        async def in_turn() -> T:
-            async with self._turns:
-                return await command()
-
-        return await persist(in_turn)
+            if not call.ended:
+                event, reason = (
+                    events.make_end(task_id, state, failure),
+                    codec.encode_text(failure) if failure else "",
+                )
+                await self._turns.persist(lambda: self._scripts.close(task_id, state, event=event, error=reason))
+            await self._turns.persist(lambda: self._scripts.discard(task_id, stage))
+            if call.submission.blob:
+                await self._blobs.delete(call.submission.blob)
+        except (*AWAY, Retryable) as error:
+            _log_left(call, repr(error))
 
     @cached_property
     def _blobs(self) -> BlobStore:
         return BlobStore(self._settings.blob_url)
+
+
+def _log_left(call: _Call, error: str) -> None:
+    log.warning("call_left_behind", task_id=call.task_id, stage=call.stage, error=error)
 
 
 def _submission(

@@ -29,7 +29,7 @@ def free_port() -> int:
 
 
 async def wait_until(
-    predicate: Callable[[], Awaitable[bool]] | Callable[[], bool], *, description: str, seconds: float = 20.0
+    predicate: Callable[[], Awaitable[bool]] | Callable[[], bool], *, description: str, seconds: float = 60.0
 ) -> None:
     """Returns once `predicate` holds; fails with `description` when it does not in time."""
     deadline = time.monotonic() + seconds
@@ -58,7 +58,7 @@ class RedisServer:
         """Returns when the server answers."""
         command = [self._program, *self._arguments]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=self._environ)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not self._answers():
             if time.monotonic() > deadline or self._process.poll() is not None:
                 self._process.kill()
@@ -71,7 +71,7 @@ class RedisServer:
         if self._process is not None:
             self.go_on()
             self._process.terminate()
-            self._process.wait(10)
+            self._process.wait(60)
 
     def pause(self) -> None:
         """The server stands still: connections to it stay open, and nothing is answered."""

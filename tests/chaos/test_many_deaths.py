@@ -11,7 +11,6 @@ SEED = 11
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(170)
 async def test_no_misfortune_is_seen_in_what_people_and_tasks_are_left_with(tmp_path: Path) -> None:
     """Workers are killed, told to stop and stalled beyond their leases, Redis is restarted and cut off, gateways are
     killed: each client sees each event once and in order, each task leaves the same records and steps as in peace, and

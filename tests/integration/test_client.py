@@ -20,8 +20,6 @@ from tests.fakes.form import wav
 from tests.fakes.task import LiveTask
 from tests.mesh import gateway_process
 
-pytestmark = pytest.mark.timeout(120)
-
 
 async def all_of(updates: AsyncIterator[Update]) -> list[Update]:
     return [update async for update in updates]

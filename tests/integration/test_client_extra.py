@@ -7,8 +7,6 @@ import pytest
 
 from tests.fakes.installed import Installed
 
-pytestmark = pytest.mark.timeout(120)
-
 OF_SERVERS = {"arq", "redis", "litestar", "prometheus-client", "structlog", "obstore", "uvloop", "torch", "numpy"}
 
 PROGRAM = """

@@ -13,8 +13,6 @@ from tests.fakes.form import wav
 from tests.fakes.task import LiveTask
 from tests.mesh import gateway_process
 
-pytestmark = pytest.mark.timeout(120)
-
 
 def by_task(updates: Sequence[Update]) -> dict[str, list[bytes]]:
     """What came of each task, in the order in which it came."""

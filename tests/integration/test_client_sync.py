@@ -19,8 +19,6 @@ from tests.conftest import free_port
 from tests.fakes.form import wav
 from tests.local_mesh import ROOT
 
-pytestmark = pytest.mark.timeout(120)
-
 
 def methods_of(kind: type) -> dict[str, Callable[..., Any]]:
     """The public methods of a class."""

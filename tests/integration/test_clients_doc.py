@@ -24,8 +24,6 @@ SHOWN = [
 ]
 """What each of the short examples prints, among other things."""
 
-pytestmark = pytest.mark.timeout(120)
-
 
 def run(example: str, mesh: LocalMesh, recording: Path, script: Path) -> str:
     """What the example prints, saved and run by somebody who has read the `env` of the mesh."""

@@ -23,8 +23,6 @@ from tests.conftest import free_port
 from tests.local_mesh import LocalMesh, local_mesh
 from tests.mesh import gateway_process
 
-pytestmark = pytest.mark.timeout(120)
-
 Lines = list[tuple[str, str, str]]
 
 

@@ -10,7 +10,6 @@ from subprocess import Popen
 
 import httpx
 import msgspec
-import pytest
 
 from shared.redis import Redis
 from shared.settings import BaseSettings
@@ -90,7 +89,6 @@ async def say_something(tasks: list[LiveTask]) -> None:
             await task.say(f"Word {number}.")
 
 
-@pytest.mark.timeout(120)
 async def test_s14_fifty_clients_go_on_at_another_gateway(redis: Redis, settings: BaseSettings) -> None:
     """SIGTERM ends their streams with a hint when to come back, the process leaves with 0, and with the second gateway
     each client gets each event once and in order."""

@@ -22,9 +22,6 @@ from shared.messages import Step
 from tests.conftest import wait_until
 from tests.local_mesh import ROOT, LocalMesh, local_mesh
 
-pytestmark = pytest.mark.timeout(120)
-
-
 EVERYTHING = Options(language="en", target_language="pt", include_translation=True, include_insights=True)
 
 

@@ -84,8 +84,13 @@ async def test_a_hundred_calls_share_few_connections(mesh: Mesh, redis: Redis, s
     async with working(STAGES[StageName.TRANSLATE], FakeEngine(), settings):
         calls = [asyncio.create_task(mesh.call("translate", [f"Sentence {number}."])) for number in range(100)]
         most = 0
-        while not all(call.done() for call in calls):
+
+        async def done() -> bool:
+            nonlocal most
             most = max(most, sum(each["name"] == "mesh" for each in await client.client_list()))
+            return all(call.done() for call in calls)
+
+        await wait_until(done, description="all calls are answered")
         answers = [(await call).segments[0].translation for call in calls]
         await until_nothing_is_left(redis)
     assert answers == [f"Frase {number}." for number in range(100)]

@@ -23,8 +23,6 @@ from tests.fakes.terminal import VOXMESH, Terminal
 from tests.local_mesh import ROOT
 from tests.mesh import gateway_process
 
-pytestmark = pytest.mark.timeout(120)
-
 
 async def status(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """The command, with its output in a pipe."""

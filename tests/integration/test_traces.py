@@ -68,7 +68,6 @@ def chain(collector: Collector, first: Seen, stages: list[StageName]) -> Seen:
     return sender
 
 
-@pytest.mark.timeout(120)
 async def test_a_full_task_is_one_trace_through_all_five_services(settings: BaseSettings) -> None:
     """The client's trace goes on in the gateway, from job to job through the stages, and to a webhook's receiver.
     Nothing of what was said or sent is in it."""
@@ -95,7 +94,6 @@ async def test_a_full_task_is_one_trace_through_all_five_services(settings: Base
         assert not any(text in body for body in collector.bodies)
 
 
-@pytest.mark.timeout(120)
 async def test_an_attempt_that_was_killed_is_in_the_trace(redis: Redis, settings: BaseSettings) -> None:
     """Whoever goes on tells of it: it failed, with the span that the jobs which it had sent hang on. Both attempts are
     children of the same job."""

@@ -19,8 +19,6 @@ from tests.fakes.terminal import VOXMESH
 from tests.local_mesh import ROOT, LocalMesh, local_mesh
 from tests.mesh import gateway_process
 
-pytestmark = pytest.mark.timeout(120)
-
 TEXT = "Sentence 1.\nSentence 2.\nSentence 3.\n"
 CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]")
 

@@ -11,8 +11,6 @@ from shared.messages import State
 from tests.fakes.terminal import VOXMESH, Terminal
 from tests.local_mesh import LocalMesh, local_mesh
 
-pytestmark = pytest.mark.timeout(120)
-
 CONTROL = re.compile(r"\x1b|[\x00-\x08\x0b-\x1f\x7f]")
 BAR = re.compile(r"sample\.ogg.*━.*\d+ %")
 
