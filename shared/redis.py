@@ -17,6 +17,7 @@ import hiredis
 import structlog
 from arq.connections import ArqRedis
 from redis.asyncio import ConnectionPool
+from redis.asyncio.client import Pipeline as BarePipeline
 from redis.asyncio.connection import AbstractConnection, DefaultParser
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
@@ -50,11 +51,12 @@ _NOTICE_DEATH = {
     socket.TCP_KEEPCNT: 3,
     socket.TCP_USER_TIMEOUT: 10_000,
 }
-"""A peer that no longer answers TCP is given up after about ten seconds. The kernel watches; a timeout of the
-client's own would cost a task for each command."""
+"""A peer that no longer answers TCP is given up after about ten seconds, by the kernel. It does not see one that takes
+what it is sent and never answers."""
 
 ANSWER_SECONDS = 5.0
-"""How long a Redis whose connection stands may take to answer somebody who would rather be refused than wait."""
+"""How long a Redis whose connection stands may take to answer. Behind a connection that is made anew it may be another:
+the new master, after a failover of which the old one has told nobody."""
 
 
 class PubSub(Protocol):
@@ -64,6 +66,7 @@ class PubSub(Protocol):
     async def __aexit__(self, *reason: object) -> None: ...
     async def subscribe(self, *channels: str) -> None: ...
     async def unsubscribe(self, *channels: str) -> None: ...
+    async def ping(self) -> None: ...
     async def get_message(
         self,
         ignore_subscribe_messages: bool = False,
@@ -178,9 +181,29 @@ def open_pool(settings: BaseSettings, *, name: str) -> ConnectionPool:
     return make_pool(settings, options)
 
 
+class _Client(ArqRedis):
+    """arq's client, but no command waits for its answer for longer than `ANSWER_SECONDS`. What blocks in Redis (BLPOP,
+    XREAD BLOCK, WAIT) must not be asked of it. The connection on which no answer came is given up."""
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        call = super().execute_command(*args, **options)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        return await answered(cast("Awaitable[Any]", call))
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> BarePipeline:
+        pool = cast("ConnectionPool", self.connection_pool)
+        return _Pipeline(pool, self.response_callbacks, transaction, shard_hint)
+
+
+class _Pipeline(BarePipeline):
+    """Commands that are answered together, in the same time."""
+
+    async def execute(self, raise_on_error: bool = True) -> list[Any]:
+        return await answered(super().execute(raise_on_error))
+
+
 def client(pool: ConnectionPool) -> Redis:
     """A client over `pool`. It is arq's, with msgpack payloads, so that a worker can give it to arq."""
-    return cast("Redis", ArqRedis(pool, job_serializer=codec.pack, job_deserializer=codec.unpack))
+    return cast("Redis", _Client(pool, job_serializer=codec.pack, job_deserializer=codec.unpack))
 
 
 @asynccontextmanager

@@ -4,15 +4,20 @@ A wake-up carries no data and may get lost; whoever waits also looks for itself 
 """
 
 import asyncio
-from collections.abc import Generator
+import builtins
+from collections.abc import AsyncGenerator, Generator
 from contextlib import contextmanager
 
 import structlog
+from redis.exceptions import TimeoutError
 
 from shared.pauses import Pauses
-from shared.redis import AWAY, Redis
+from shared.redis import AWAY, PubSub, Redis, answered
 
 log = structlog.get_logger(__name__)
+
+SILENCE_SECONDS = 5.0
+"""A subscription that has been silent for so long is asked for a sign of life, and given up after as long again."""
 
 
 class Wakeups:
@@ -39,14 +44,12 @@ class Wakeups:
         pauses = Pauses()
         while True:
             try:
-                async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
-                    await pubsub.subscribe(self._channel)
+                async with self._redis.pubsub() as pubsub:
+                    await answered(pubsub.subscribe(self._channel))
                     self._wake_all()
                     pauses = Pauses()
-                    while True:
-                        message = await pubsub.get_message(timeout=30.0)
-                        if message is not None:
-                            self._wake(message["data"])
+                    async for message in _messages(pubsub):
+                        self._wake(message)
             except AWAY as error:
                 log.warning("wakeups_interrupted", error=str(error))
                 await pauses.wait()
@@ -64,11 +67,25 @@ class Wakeups:
             event.set()
 
 
+async def _messages(pubsub: PubSub) -> AsyncGenerator[bytes]:
+    """What comes over the channel. Raises one of `AWAY` when a subscription has gone deaf."""
+    asked = False
+    while True:
+        push = await pubsub.get_message(timeout=SILENCE_SECONDS)
+        if push is None:
+            if asked:
+                raise TimeoutError("Redis does not answer a subscriber")
+            await answered(pubsub.ping())
+        elif push["type"] == "message":
+            yield push["data"]
+        asked = push is None
+
+
 async def until_set(event: asyncio.Event, *, at_most_seconds: float) -> None:
     """Wait for the wake-up, or for as long as losing one may cost."""
     try:
         async with asyncio.timeout(at_most_seconds):
             await event.wait()
-    except TimeoutError:
+    except builtins.TimeoutError:
         pass
     event.clear()

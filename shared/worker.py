@@ -94,6 +94,7 @@ class StageWorker(Worker):
                 pauses, served = Pauses(), time.monotonic()
                 await until_set(self.runner.wakeups.jobs, at_most_seconds=self.poll_delay_s)
             except AWAY as error:
+                metrics.REDIS_DISRUPTIONS.inc()
                 log.warning("queue_unreachable", error=str(error))
                 await pauses.wait()
 

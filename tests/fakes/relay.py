@@ -11,11 +11,14 @@ class Relay:
 
     def __init__(self, *upstreams: int, mark: bytes = b"") -> None:
         self.port = 0
+        self.connections = 0
+        """How many have been made."""
         self.marked = 0
         """How many pieces of what clients have sent held `mark`."""
         self._upstreams = list(upstreams)
         self._mark = mark
         self._writers: set[asyncio.StreamWriter] = set()
+        self._deaf: set[asyncio.StreamWriter] = set()
         self._connections: set[asyncio.Task[None]] = set()
         self._open = True
         self._one_at_a_time = asyncio.Lock()
@@ -55,6 +58,10 @@ class Relay:
                 self._disturbed_since = None
                 self._disturbed_seconds += time.monotonic() - start
 
+    def swallow(self) -> None:
+        """From now on nothing arrives over the connections that stand, and none of them is closed. New ones work."""
+        self._deaf |= self._writers
+
     def drop(self) -> None:
         """Break all connections."""
         for writer in self._writers:
@@ -62,6 +69,7 @@ class Relay:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, to its end."""
+        self.connections += 1
         task = asyncio.create_task(self._serve(reader, writer), name="relay")
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
@@ -86,6 +94,7 @@ class Relay:
             )
         finally:
             self._writers -= {writer, upstream_writer}
+            self._deaf -= {writer, upstream_writer}
 
     async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
         for _ in range(len(self._upstreams)):
@@ -99,8 +108,9 @@ class Relay:
             while data := await reader.read(65_536):
                 self.marked += bool(mark) and mark in data
                 await self._flowing.wait()
-                writer.write(data)
-                await writer.drain()
+                if writer not in self._deaf:
+                    writer.write(data)
+                    await writer.drain()
         writer.close()
 
 

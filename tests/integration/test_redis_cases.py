@@ -3,8 +3,7 @@ subscribers that are cut off, a server that is full."""
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -24,6 +23,7 @@ from shared.settings import BaseSettings
 from tests.conftest import RedisServer, free_port, wait_until
 from tests.fakes.form import wav
 from tests.fakes.gateway import frames, served, until_ready, watched
+from tests.fakes.relay import relayed
 from tests.fakes.stages import STAGES, FakeEngine
 from tests.fakes.task import LiveTask
 from tests.mesh import records_of, submit, until_ended, worker_process, working
@@ -145,55 +145,10 @@ async def test_r13_subscriber_that_redis_cuts_off_gets_the_end(own: Settings, mo
         assert numbers == list(range(2, 23))
 
 
-class Relay:
-    """Passes bytes on to a port on loopback, until it is told to swallow those of the connections that stand."""
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self._open: list[asyncio.Event] = []
-
-    def swallow(self) -> None:
-        """From now on nothing arrives over these connections, and none of them is closed."""
-        for deaf in self._open:
-            deaf.set()
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
-        deaf = asyncio.Event()
-        self._open.append(deaf)
-        there, back = await asyncio.open_connection("127.0.0.1", self._port)
-        try:
-            await asyncio.gather(_pass_on(reader, back, deaf), _pass_on(there, writer, deaf))
-        except ConnectionError:
-            pass
-        finally:
-            back.close()
-            writer.close()
-
-
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, deaf: asyncio.Event) -> None:
-    while data := await reader.read(65_536):
-        if not deaf.is_set():
-            writer.write(data)
-            await writer.drain()
-    writer.close()
-
-
-@asynccontextmanager
-async def relayed(settings: BaseSettings) -> AsyncGenerator[tuple[Relay, str]]:
-    """A relay in front of the Redis of `settings`, and the URL to it."""
-    relay = Relay(urlsplit(settings.redis_url).port or 0)
-    server = await asyncio.start_server(relay.serve, "127.0.0.1", 0)
-    try:
-        yield relay, f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
-    finally:
-        server.close()
-
-
 async def test_r14_events_resume_when_connections_went_deaf(gateway_settings: Settings, task: LiveTask) -> None:
     """All connections of a gateway lead into a black hole: what happens meanwhile is there within 30 seconds."""
-    async with relayed(gateway_settings) as (relay, url):
-        through = msgspec.structs.replace(gateway_settings, redis_url=url)
+    async with relayed(urlsplit(gateway_settings.redis_url).port or 0) as relay:
+        through = msgspec.structs.replace(gateway_settings, redis_url=f"redis://127.0.0.1:{relay.port}/0")
         async with served(through) as client:
             await until_ready(client)
             await task.say()
