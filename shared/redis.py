@@ -57,6 +57,8 @@ what it is sent and never answers."""
 ANSWER_SECONDS = 5.0
 """How long a Redis whose connection stands may take to answer. Behind a connection that is made anew it may be another:
 the new master, after a failover of which the old one has told nobody."""
+_LOOK_SECONDS = 0.2
+"""How much of that is left, at least, to read what has come."""
 
 
 class PubSub(Protocol):
@@ -222,10 +224,20 @@ async def ask_for_life(redis: Redis) -> None:
 
 
 async def answered(call: Awaitable[T]) -> T:
-    """What `call` returns; raises one of `AWAY` when it does not within `ANSWER_SECONDS`."""
+    """What `call` returns; raises one of `AWAY` when it does not within `ANSWER_SECONDS`.
+
+    A process that itself stood still for so long finds its timers due before it has read what has come meanwhile. So
+    the deadline is set only shortly before: an answer that is there counts."""
+    loop = asyncio.get_running_loop()
     try:
-        async with asyncio.timeout(ANSWER_SECONDS):
-            return await call
+        async with asyncio.timeout(None) as limit:
+            nearly = loop.call_later(
+                ANSWER_SECONDS - _LOOK_SECONDS, lambda: limit.reschedule(loop.time() + _LOOK_SECONDS)
+            )
+            try:
+                return await call
+            finally:
+                nearly.cancel()
     except builtins.TimeoutError as error:
         raise TimeoutError("Redis does not answer") from error
 

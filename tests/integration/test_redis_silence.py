@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -84,6 +85,21 @@ async def test_a_worker_leaves_connections_that_went_deaf(
                 assert [event.step for event in told if event.step.terminal] == [Step.COMPLETED]
                 assert await records_of(redis, task_id, ASR) == [1, 2, 3, 4]
                 assert await redis.hget(keys.task(task_id), "attempts:asr") == b"1"
+
+
+async def test_a_process_that_stood_still_takes_what_has_come(
+    durable_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The silence was its own: an answer that was there in time is not given up."""
+    async with connected(BaseSettings(redis_url=durable_server.url), name="test") as redis:
+        await redis.ping()
+        monkeypatch.setattr(redis_module, "ANSWER_SECONDS", 1.0)
+        durable_server.pause()
+        asks = asyncio.create_task(redis.time(), name="asks")
+        await asyncio.wait([asks], timeout=0.1)  # it is on its way
+        durable_server.go_on()
+        time.sleep(1.5)  # noqa: ASYNC251 - the loop is to stand still
+        assert (await asks)[0] > 0
 
 
 async def test_a_subscription_that_went_deaf_is_made_anew(
