@@ -142,7 +142,9 @@ def _gateway(_: Arguments, environ: Mapping[str, str]) -> int:
 
 
 def _worker(arguments: Arguments, environ: Mapping[str, str]) -> int:
-    return _become(f"services.{arguments.stage}.worker", environ)
+    from deploy.local.malloc import for_worker
+
+    return _become(f"services.{arguments.stage}.worker", for_worker(arguments.stage, environ))
 
 
 def _models(arguments: Arguments, environ: Mapping[str, str]) -> int:

@@ -15,6 +15,7 @@ import msgspec
 from deploy.local import readiness
 from deploy.local.child import Child, ChildDied, Command, Tell
 from deploy.local.home import prepare, write_environ
+from deploy.local.malloc import for_worker
 from deploy.local.port import address, check_port, free_port, reachable
 from deploy.local.redis_server import make_server
 from shared.messages import StageName
@@ -95,7 +96,7 @@ class Mesh:
         strangers = await self._alive(readiness.registered_workers(environ))
         commands = {"gateway": python_module("services.gateway.app"), **self._plan.workers}
         for name, argv in commands.items():
-            child = self._child(Command(name=name, argv=tuple(argv), environ=environ))
+            child = self._child(Command(name=name, argv=tuple(argv), environ=for_worker(name, environ)))
             self._services.append(child)
             await child.start()
         stages = self._plan.workers

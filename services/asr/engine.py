@@ -20,7 +20,6 @@ import numpy as np
 
 from services.asr._clips import Samples
 from services.asr._helpers import Helpers, make_helpers, threads
-from services.asr._malloc import keep_freed_memory
 from services.asr._recogniser import Heard, Hints, Recogniser, Request, in_english
 from services.asr._rows import Decoded, Row, groups, settle
 from services.asr._voices import Diarizer
@@ -114,8 +113,6 @@ class Whisper:
             self._ctranslate2 = import_module("ctranslate2")
             self._tokenizers = import_module("faster_whisper.tokenizer")
             self._transcribing = import_module("faster_whisper.transcribe")
-        if self._settings.asr_device != "cuda":
-            keep_freed_memory()
         # numpy makes the spectrograms. The threads of its BLAS go on turning when they have nothing to do, which takes
         # a tenth of the time from the encoder beside them.
         import_module("threadpoolctl").ThreadpoolController().select(internal_api="openblas").limit(limits=1)

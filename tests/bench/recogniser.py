@@ -6,12 +6,14 @@ loaded before any clock runs. Ratios are of one run; seconds are only as good as
 
 import asyncio
 import multiprocessing
+import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
+from multiprocessing.pool import Pool
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -19,6 +21,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from deploy.local.malloc import for_worker
 from services.asr.engine import make_engine
 from services.asr.settings import Settings
 from services.asr.stage import run
@@ -108,20 +111,45 @@ def ours(engine: Any, path: Path) -> int:
     return sum(len(segment.text) for segment in work.written)
 
 
+WORKER = for_worker("asr", {})
+"""What an asr worker has in its environment."""
+
+
+def process(environ: Mapping[str, str], enter: Callable[..., None] | None = None, *arguments: Any) -> Pool:
+    """A process to compute in, started with `environ`, and by calling `enter` with its arguments."""
+    before = {name: os.environ.get(name) for name in environ}
+    os.environ.update(environ)
+    try:
+        return multiprocessing.get_context("spawn").Pool(1, enter, arguments)
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
+
+
+def as_worker(measure: Callable[[Path], None], folder: Path) -> None:
+    """Take a measure in a process like that of an asr worker."""
+    with process(WORKER) as pool:
+        pool.apply(measure, (folder,))
+
+
 class Contestant:
     """Somebody who transcribes, loaded in a process of its own: what one asks of malloc or of numpy is no help, and no
     harm, to the other."""
 
-    def __init__(self, name: str, load: Callable[[], Callable[[Path], int]]) -> None:
+    def __init__(
+        self, name: str, load: Callable[[], Callable[[Path], int]], environ: Mapping[str, str] | None = None
+    ) -> None:
         self._name = name
-        self._pool = multiprocessing.get_context("spawn").Pool(1, _enter, (load,))
+        self._process = process(environ or {}, _enter, load)
 
     def seconds(self, path: Path) -> float:
         """How long it takes for the recording."""
-        return self._pool.apply(_transcribed, (self._name, path))
+        return self._process.apply(_transcribed, (self._name, path))
 
     def close(self) -> None:
-        self._pool.terminate()
+        self._process.terminate()
 
 
 _transcribe: Callable[[Path], int] = len  # pyright: ignore[reportAssignmentType] - is set in the process
@@ -172,7 +200,7 @@ def measure_speed(folder: Path) -> None:
     """Ten minutes of speech, three times in turn."""
     path = write_wave(folder / "ten.wav", speech(600) * 32767)
     contestants = [
-        Contestant("voxmesh, asr stage", our_stage),
+        Contestant("voxmesh, asr stage", our_stage, WORKER),
         Contestant("faster-whisper, batched", faster_whisper_batched),
         Contestant("WhisperX, default VAD", whisperx_pipeline),
     ]
@@ -241,7 +269,7 @@ def measure_memory(folder: Path) -> None:
     peaks: list[float] = []
     for minutes in (10, 120):
         path = write_wave(folder / "long.wav", np.tile(minute, minutes))
-        with multiprocessing.get_context("spawn").Pool(1) as pool:
+        with process(WORKER) as pool:
             peaks.append(pool.apply(_peak, (path,)))
         print(f"  {minutes:3} minutes: {peaks[-1]:.0f} MB at the peak", flush=True)
     print(f"  {peaks[1] / peaks[0]:.2f} x the memory for two hours")
@@ -253,7 +281,12 @@ def _peak(path: Path) -> float:
 
 
 def main(parts: Sequence[str]) -> None:
-    measures = {"speed": measure_speed, "clips": measure_clips, "first": measure_first, "memory": measure_memory}
+    measures: dict[str, Callable[[Path], None]] = {
+        "speed": measure_speed,
+        "clips": partial(as_worker, measure_clips),
+        "first": partial(as_worker, measure_first),
+        "memory": measure_memory,
+    }
     for part in parts or measures:
         print(part)
         with TemporaryDirectory(prefix="voxmesh-bench-") as folder:
