@@ -101,6 +101,8 @@ class Segment(Message, frozen=True, tag_field="type", tag="segment"):
     `language_score` is how likely `language` is by its sound, 0 to 1; None where it did not have to be guessed.
 
     `gap` is the white space before it; gaps and texts put together are the text that a client has sent.
+    `flags` are the codes of warnings that this segment is a reason for: they lie beside it so that whoever finishes the
+    task, after whatever deaths, warns of the same.
     `translation` is None until the translate stage has run, and also when the sentence could not be translated.
     """
 
@@ -116,6 +118,11 @@ class Segment(Message, frozen=True, tag_field="type", tag="segment"):
     entities: tuple[Entity, ...] = ()
     channel: int | None = None
     gap: str = " "
+    flags: tuple[str, ...] = ()
+
+    def flagged(self, code: str) -> "Segment":
+        """The same segment with this code among its flags."""
+        return self if code in self.flags else msgspec.structs.replace(self, flags=(*self.flags, code))
 
 
 class Topic(Message, frozen=True, omit_defaults=False):

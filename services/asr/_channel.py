@@ -6,11 +6,12 @@ go on behind a dead one: it listens again, which is fast, and passes over the cl
 
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 import msgspec
 
 from services.asr._clips import RATE, Clip, Cutter, Samples
+from services.asr._notices import CLAMPED
 from services.asr._recogniser import Heard, Hints, Recogniser, Request, in_english
 from services.asr._sentences import sentences
 from shared.messages import Segment, Word
@@ -41,15 +42,13 @@ class _Spoken(msgspec.Struct, frozen=True):
 class Channel:
     """Channel `number` of the recording; None stands for the mix of all.
 
-    `pending` are the segments that are transcribed and not written yet, in order and not numbered. `language` is what
-    is spoken at first, as soon as it is known. `hints_cut` and `clamped` tell what went wrong with what was heard."""
+    `pending` are the segments that are transcribed and not written yet, in order and not numbered. `language` is that
+    of the first of all, as soon as it is known: another attempt reads it from what is written."""
 
     def __init__(self, work: Work, engine: Recogniser, number: int | None) -> None:
         written = [segment for segment in work.written if segment.channel == number]
         self.pending = deque[Segment]()
         self.language = written[0].language if written else work.options.language
-        self.hints_cut = False
-        self.clamped = False
         self._work = work
         self._engine = engine
         self.number = number
@@ -111,10 +110,9 @@ class Channel:
             unsure = heard.language_score is not None and heard.language_score < SURE
             if unsure and len(clips) < _MOST_UNSURE_CLIPS and not self._ended:
                 return
-            if any(heard.clips) and self.language is None:
-                self.language = heard.language
-            self.hints_cut = self.hints_cut or heard.hints_cut
-            self.pending += self._segments(await self._with_rests(clips, heard), until)
+            segments = self._segments(await self._with_rests(clips, heard), until)
+            self.language = self.language or next((segment.language for segment in segments), None)
+            self.pending += segments
         self._held = []
 
     async def _heard(self, clips: Sequence[Clip], *, language: str | None = None) -> Heard:
@@ -152,7 +150,6 @@ class Channel:
     def _segments(self, spoken: Sequence[_Spoken], until: float) -> list[Segment]:
         """What is said behind what is written. What came in English though something else is spoken is its own
         translation."""
-        self.clamped = self.clamped or any(map(_is_beyond, spoken))
         return [
             Segment(
                 index=0,
@@ -164,30 +161,37 @@ class Channel:
                 language_score=heard.score,
                 translation=text if in_english(heard.language, self._work.options.english_unless) else None,
                 channel=self.number,
+                flags=(CLAMPED,) if clamped else (),
             )
             for heard in spoken
-            for sentence in sentences(_placed(heard.words, heard.clip, until))
+            for sentence, clamped in _sentences(heard, until)
             if (sentence[0].start + sentence[-1].end) / 2 > self._written_until
             for text in ["".join(word.text for word in sentence).strip()]
         ]
 
 
+def _sentences(heard: _Spoken, until: float) -> Iterator[tuple[list[Word], bool]]:
+    """What is said, sentence by sentence at its times in the recording, and whether a word of it was timed behind the
+    end of what was heard."""
+    length = len(heard.clip.samples) / RATE
+    beyond = iter([word.end > length + _BEYOND_SECONDS for word in heard.words])
+    for sentence in sentences(_placed(heard.words, heard.clip, until)):
+        yield sentence, any([next(beyond) for _ in sentence])  # noqa: C419 - all of them, also behind the first
+
+
 def _placed(words: Sequence[Word], clip: Clip, length: float) -> list[Word]:
-    """`words` at their times in the recording: in order, none ends before it starts, none behind the end."""
+    """`words` at their times in the recording: in order, none ends before it starts, none behind the end of the clip.
+    Each leaves room for those behind it, so that no two sentences end at the same time."""
     placed: list[Word] = []
-    earliest, latest = 0.0, math.floor(length * 100) / 100
-    for word in words:
+    earliest, end_of_clip = 0.0, math.floor(min(length, clip.end) * 100) / 100
+    for left, word in zip(range(len(words) - 1, -1, -1), words, strict=True):
+        latest = max(earliest, end_of_clip - left * _SHORTEST_SECONDS)
         start, end = clip.in_recording(word.start, _over(word))
-        start = round(min(max(start, earliest), latest), 2)
+        start = round(max(earliest, min(start, latest - _SHORTEST_SECONDS)), 2)
         end = round(min(max(end, start + _SHORTEST_SECONDS), latest), 2)
         earliest = end
         placed.append(msgspec.structs.replace(word, start=start, end=end))
     return placed
-
-
-def _is_beyond(spoken: _Spoken) -> bool:
-    """Whether a word was timed behind the end of what was heard."""
-    return any(word.end > len(spoken.clip.samples) / RATE + _BEYOND_SECONDS for word in spoken.words)
 
 
 def _over(word: Word) -> float:

@@ -59,3 +59,7 @@ def speakers_unknown() -> Notice:
 
 def _notice(*, code: str, message: str) -> Notice:
     return Notice(code=code, message=message, stage=StageName.ASR)
+
+
+CLAMPED = clamped().code
+"""What the segments are flagged with that have such words."""

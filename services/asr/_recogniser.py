@@ -40,15 +40,13 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
     0 to 1, and None when it did not have to be guessed.
 
     `clips` has the words of each clip in order: times in seconds from the start of the clip, texts with the space that
-    goes before them; `languages` what each is in, and `scores` how likely that is, None where it was not guessed.
-    `hints_cut` tells that prompt and hotwords were too long and have been cut."""
+    goes before them; `languages` what each is in, and `scores` how likely that is, None where it was not guessed."""
 
     language: str
     language_score: float | None
     clips: Sequence[Sequence[Word]]
     languages: Sequence[str]
     scores: Sequence[float | None]
-    hints_cut: bool = False
 
 
 class Recogniser(Engine, Protocol):
@@ -88,6 +86,10 @@ class Recogniser(Engine, Protocol):
 
     def effort(self, clips: Sequence[Samples]) -> float:
         """What `clips` cost, in clips of 30 s."""
+        ...
+
+    def cuts(self, hints: Hints) -> bool:
+        """Whether prompt and hotwords are too long, so that a part of them is left out of every call."""
         ...
 
     def transcribe(self, requests: Sequence[Request]) -> Sequence[Heard]:

@@ -44,7 +44,6 @@ class Row(msgspec.Struct, kw_only=True):
     language: str = ""
     tokenizer: Any = None
     prompt: Sequence[int] = ()
-    hints_cut: bool = False
     decoded: Decoded | None = None
     words: Sequence[Word] = ()
 

@@ -152,6 +152,11 @@ class Whisper:
         """What `clips` cost, in clips of 30 s."""
         return sum(self._length(len(clip) // self._whisper.feature_extractor.hop_length) for clip in clips) / _FULL
 
+    def cuts(self, hints: Hints) -> bool:
+        """Whether prompt and hotwords are too long."""
+        _, left_out = _told(self._tokenizer("transcribe", "en"), hints)
+        return left_out > 0
+
     def transcribe(self, requests: Sequence[Request]) -> Sequence[Heard]:
         """What is said in the clips of each request. Each step takes clips of the same shape together."""
         rows = [
@@ -172,7 +177,6 @@ class Whisper:
                 clips=[row.words for row in of_request],
                 languages=[row.language for row in of_request],
                 scores=[row.score for row in of_request],
-                hints_cut=any(row.hints_cut for row in of_request),
             )
             for of_request, (language, score) in zip(own, found, strict=True)
         ]
@@ -206,13 +210,15 @@ class Whisper:
 
     def _prepare(self, row: Row) -> None:
         """What the decoder is told before it begins with a row."""
-        row.tokenizer = self._tokenizers.Tokenizer(
-            self._whisper.hf_tokenizer,
-            self._whisper.model.is_multilingual,
-            task="translate" if in_english(row.language, row.hints.english_unless) else "transcribe",
-            language=_WHISPERS_OWN.get(row.language, row.language),
-        )
-        row.prompt, row.hints_cut = _prompt(row.tokenizer, row.hints)
+        task = "translate" if in_english(row.language, row.hints.english_unless) else "transcribe"
+        row.tokenizer = self._tokenizer(task, _WHISPERS_OWN.get(row.language, row.language))
+        told, _ = _told(row.tokenizer, row.hints)
+        start: list[int] = [row.tokenizer.sot_prev, *told] if told else []
+        row.prompt = [*start, *row.tokenizer.sot_sequence, row.tokenizer.no_timestamps]
+
+    def _tokenizer(self, task: str, language: str) -> Any:
+        multilingual = self._whisper.model.is_multilingual
+        return self._tokenizers.Tokenizer(self._whisper.hf_tokenizer, multilingual, task=task, language=language)
 
     def _write(self, rows: Sequence[Row]) -> Sequence[Row]:
         """What is said in each row, word by word."""
@@ -267,15 +273,15 @@ class Whisper:
         return folder
 
 
-def _prompt(tokenizer: Any, hints: Hints) -> tuple[list[int], bool]:
-    """What the decoder is told to continue, and whether some of the hints found no place in it."""
+def _told(tokenizer: Any, hints: Hints) -> tuple[list[int], int]:
+    """What the decoder is told of the hints, and how many of their tokens found no place in that. Words are the same
+    tokens in all languages."""
     hotwords: list[int] = tokenizer.encode(f" {hints.hotwords.strip()}") if hints.hotwords else []
     before: list[int] = tokenizer.encode(f" {hints.prompt.strip()}") if hints.prompt else []
     kept_hotwords = hotwords[: _MOST_HINT_TOKENS // 2 if before else _MOST_HINT_TOKENS]
     kept_before = before[max(0, len(before) + len(kept_hotwords) - _MOST_HINT_TOKENS) :]
     told = [*kept_hotwords, *kept_before]
-    start: list[int] = [tokenizer.sot_prev, *told] if told else []
-    return [*start, *tokenizer.sot_sequence, tokenizer.no_timestamps], len(told) < len(hotwords) + len(before)
+    return told, len(hotwords) + len(before) - len(told)
 
 
 def _judged(result: Any, tokenizer: Any) -> Decoded:

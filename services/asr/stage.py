@@ -14,7 +14,7 @@ from services.asr import _notices
 from services.asr._channel import SURE, Channel
 from services.asr._clips import FRAME_SECONDS
 from services.asr._listening import WINDOW_SECONDS, Piece, heard
-from services.asr._recogniser import Recogniser
+from services.asr._recogniser import Hints, Recogniser
 from services.asr._speakers import Speakers
 from shared.audio import Windows, decode_windows
 from shared.errors import Permanent
@@ -42,7 +42,7 @@ async def run(work: Work, engine: Recogniser, emit: Emit) -> Document:
     )
     transcription = _Transcription(work, engine, emit, windows)
     await transcription.write()
-    return transcription.finish(await transcription.speakers.turns())
+    return transcription.finish(await transcription.speakers.turns(), hints_cut=await _hints_cut(work, engine))
 
 
 class _Transcription:
@@ -106,11 +106,11 @@ class _Transcription:
         length = self._work.duration or self._windows.claimed or seconds + _USUAL_SECONDS
         return min(1.0, seconds / max(length, self._seconds))
 
-    def finish(self, turns: Sequence[Turn]) -> Document:
+    def finish(self, turns: Sequence[Turn], *, hints_cut: bool) -> Document:
         """Announce that the transcript is complete."""
         segments = named(self._work.written, turns)
         duration = round(self._windows.seconds, 3)
-        warnings = tuple(self._warnings())
+        warnings = tuple(self._warnings(hints_cut=hints_cut))
         language = next(iter(_languages(segments)), self._channels[0].language)
         transcript = Transcript(
             transcript=" ".join(segment.text for segment in segments),
@@ -129,7 +129,8 @@ class _Transcription:
             turns=tuple(turns),
         )
 
-    def _warnings(self) -> Iterator[Notice]:
+    def _warnings(self, *, hints_cut: bool) -> Iterator[Notice]:
+        """They come from the recording, the options and what is written alone: each attempt finds the same."""
         if self._windows.damaged:
             yield _notices.damaged(self._windows.seconds, self._windows.claimed)
         if not self._work.written:
@@ -138,9 +139,9 @@ class _Transcription:
             yield _notices.unsure(unsure)
         if len(languages := _languages(self._work.written)) > 1:
             yield _notices.mixed(languages)
-        if any(channel.clamped for channel in self._channels):
+        if any(_notices.CLAMPED in segment.flags for segment in self._work.written):
             yield _notices.clamped()
-        if any(channel.hints_cut for channel in self._channels):
+        if hints_cut:
             yield _notices.hints_cut()
         if self._work.options.diarize and not self.speakers.told:
             yield _notices.speakers_unknown()
@@ -167,6 +168,12 @@ class _Transcription:
             total += int(spoken.sum())
             covered += int((spoken & near).sum())
         return round(covered / total, 3) if total else 1.0
+
+
+async def _hints_cut(work: Work, engine: Recogniser) -> bool:
+    """Whether the recogniser leaves out a part of prompt and hotwords."""
+    hints = Hints(prompt=work.options.initial_prompt, hotwords=work.options.hotwords)
+    return hints != Hints() and await work.compute(engine.cuts, hints)
 
 
 def _languages(segments: Sequence[Segment]) -> dict[str, float]:

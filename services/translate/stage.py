@@ -71,14 +71,13 @@ class _Plan(msgspec.Struct, frozen=True):
 
 
 class _Task:
-    """One attempt: what is asked of it, and what went wrong in it."""
+    """One attempt, and what is asked of it."""
 
     def __init__(self, work: Work, engine: Translator, target: str) -> None:
         self._work = work
         self._engine = engine
         self._pairs = frozenset(engine.pairs())
         self._target = target
-        self._suspects = 0
 
     def planned(self, segment: Segment) -> _Plan:
         if segment.translation is not None:  # the recogniser has done it
@@ -99,10 +98,13 @@ class _Task:
         answers = {pair: iter(await self._outcomes(asked, pair)) for pair, asked in sentences.items()}
         done: list[Segment] = []
         for plan in plans:
-            text = plan.text
+            text, suspect = plan.text, False
             if plan.pair and plan.layout:
-                text = plan.layout.fill([next(answers[plan.pair]).text for _ in plan.layout.sentences])
-            done.append(msgspec.structs.replace(plan.segment, translation=text))
+                outcomes = [next(answers[plan.pair]) for _ in plan.layout.sentences]
+                text = plan.layout.fill([outcome.text for outcome in outcomes])
+                suspect = any(outcome.suspect for outcome in outcomes)
+            segment = msgspec.structs.replace(plan.segment, translation=text)
+            done.append(segment.flagged(_SUSPECT) if suspect else segment)
         return done
 
     async def _outcomes(self, sentences: Sequence[str], pair: Pair) -> list[Outcome]:
@@ -111,11 +113,10 @@ class _Task:
             asked = sentences[start : start + SENTENCES_PER_CALL]
             whole = len(asked) / SENTENCES_PER_CALL
             outcomes += await self._work.share(Together(self._engine), (pair, asked), weight=whole)
-        self._suspects += sum(outcome.suspect for outcome in outcomes)
         return outcomes
 
     def warnings(self) -> list[Notice]:
-        """What the client has to know. Suspects of earlier attempts are not counted again."""
+        """What the client has to know. It comes from what is written alone, whichever attempt has written it."""
         spoken = [segment for segment in self._work.written if segment.text.strip()]
         sources = [self._source(segment) for segment in spoken]
         notices: list[Notice] = []
@@ -127,8 +128,8 @@ class _Task:
             notices.append(_indirect(through))
         if missing:
             notices.append(_no_model(missing, self._target, self._pairs))
-        if self._suspects:
-            notices.append(_suspect(self._suspects))
+        if suspects := sum(_SUSPECT in segment.flags for segment in self._work.written):
+            notices.append(_suspect(suspects))
         return notices
 
     def _offers(self, source: str | None) -> bool:
@@ -201,9 +202,13 @@ def _indirect(languages: Collection[str]) -> Notice:
 
 
 def _suspect(count: int) -> Notice:
-    what = "One sentence" if count == 1 else f"{count} sentences"
+    what = "One segment" if count == 1 else f"{count} segments"
     message = f"{what} could not be translated with confidence; the original wording was kept, at least in part."
     return Notice(code="translation_suspect", message=message, stage=StageName.TRANSLATE)
+
+
+_SUSPECT = _suspect(1).code
+"""What the segments are flagged with that are counted."""
 
 
 def _part(text: str | None, segment: Segment) -> TranslationPart:

@@ -9,8 +9,10 @@ import numpy as np
 from services.asr._clips import FRAME, Samples
 from services.asr._recogniser import Heard, Hints, Request
 from services.asr._voices import Diarizer
-from shared.messages import Word
+from services.asr.stage import run
+from shared.messages import Document, Options, Word
 from tests.fakes.recordings import RATE, write_wave
+from tests.fakes.stage import FakeEmit, FakeWork
 
 LOUD = 0.02
 
@@ -25,15 +27,23 @@ class NoiseEngine:
     diarizer: Diarizer | None = None
 
     def __init__(
-        self, *scores: float, later: float | None = None, late: float = 0.0, most: int = 30, quiet: float = 0.0
+        self,
+        *scores: float,
+        later: float | None = None,
+        late: float = 0.0,
+        astray: float = 0.0,
+        most: int = 30,
+        quiet: float = 0.0,
     ) -> None:
         """It guesses Portuguese with `scores`, and once that is known with `later`, or else the last of them; what is
-        not as loud as `quiet` is certainly English."""
+        not as loud as `quiet` is certainly English. Words are said to end `late`, or to lie `astray`, by so
+        many seconds."""
         self.heard: list[tuple[int, Hints]] = []
         """How many clips each call brought, and the hints."""
         self._scores = list(scores)
         self._later = later if later is not None else scores[-1] if scores else 0.9
         self._late = late
+        self._astray = astray
         self._quiet = quiet
         self._most = most
 
@@ -48,6 +58,9 @@ class NoiseEngine:
 
     def effort(self, clips: Sequence[Samples]) -> float:
         return sum(len(clip) for clip in clips) / (30 * RATE)
+
+    def cuts(self, hints: Hints) -> bool:
+        return len(hints.prompt or "") > 1000
 
     def transcribe(self, requests: Sequence[Request]) -> Sequence[Heard]:
         return [self.hear(request.clips, request.hints) for request in requests]
@@ -64,7 +77,6 @@ class NoiseEngine:
             clips=words,
             languages=[self.language_of(clip) or known or "pt" for clip in clips],
             scores=[None if hints.language else score] * len(clips),
-            hints_cut=len(hints.prompt or "") > 1000,
         )
 
     def language_of(self, clip: Samples) -> str | None:
@@ -74,8 +86,9 @@ class NoiseEngine:
     def _words(self, count: int) -> list[Word]:
         stops = ["." if second % 4 == 3 or second == count - 1 else "" for second in range(count)]
         return [
-            Word(text=f" Word{second}{stop}", start=second, end=second + 1 + self._late, score=0.9)
+            Word(text=f" Word{second}{stop}", start=start, end=start + 1 + self._late, score=0.9)
             for second, stop in enumerate(stops)
+            for start in [second + self._astray]
         ]
 
 
@@ -85,3 +98,12 @@ def recording(folder: Path, *parts: tuple[str, float], name: str = "a.wav") -> P
     loud = {"noise": 8000, "silence": 0}
     pieces = [random.normal(0, 1, int(seconds * RATE)) * loud[kind] for kind, seconds in parts]
     return write_wave(folder / name, np.concatenate(pieces).clip(-32768, 32767))
+
+
+async def transcribe(
+    path: Path, engine: NoiseEngine | None = None, options: Options | None = None
+) -> tuple[Document, FakeWork, FakeEmit]:
+    """What the stage makes of a recording, undisturbed."""
+    work = FakeWork(options, audio=path)
+    emit = FakeEmit(work)
+    return await run(work, engine or NoiseEngine(), emit), work, emit

@@ -126,12 +126,13 @@ async def test_another_attempt_writes_the_same(engine: Recogniser, audio: Path, 
 def test_a11_hints_steer_the_recogniser_and_have_a_limit(engine: Recogniser, audio: Path) -> None:
     """A prompt changes the spelling; one that is longer than the decoder is cut instead of breaking it."""
     line = decode(audio / "librivox-0870.wav").samples
-    steered = heard(engine, [line], Hints(language="en", prompt="Mister Jon Dashwoode."))
+    steering = Hints(language="en", prompt="Mister Jon Dashwoode.")
+    steered = heard(engine, [line], steering)
     assert "Dashwoode" in "".join(word.text for word in steered.clips[0])
-    assert not steered.hints_cut
-    endless = heard(engine, [line], Hints(language="en", prompt="and so on " * 500, hotwords="Elinor " * 500))
-    assert endless.hints_cut
-    assert endless.clips[0]
+    assert not engine.cuts(steering)
+    endless = Hints(language="en", prompt="and so on " * 500, hotwords="Elinor " * 500)
+    assert engine.cuts(endless)
+    assert heard(engine, [line], endless).clips[0]
 
 
 def test_a06_every_length_of_clip_is_survived(engine: Recogniser) -> None:

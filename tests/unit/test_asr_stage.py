@@ -9,17 +9,9 @@ from services.asr._recogniser import Hints
 from services.asr.stage import STAGE, run
 from shared.errors import Permanent
 from shared.messages import Document, Options, Segment, StageName, Step, Transcript, TranscriptPart
-from tests.fakes.noise import NoiseEngine, recording
+from tests.fakes.noise import NoiseEngine, recording, transcribe
 from tests.fakes.recordings import RATE, write, write_bytes, write_wave
-from tests.fakes.stage import Died, FakeEmit, FakeWork
-
-
-async def transcribe(
-    path: Path, engine: NoiseEngine | None = None, options: Options | None = None
-) -> tuple[Document, FakeWork, FakeEmit]:
-    work = FakeWork(options, audio=path)
-    emit = FakeEmit(work)
-    return await run(work, engine or NoiseEngine(), emit), work, emit
+from tests.fakes.stage import FakeEmit, FakeWork
 
 
 async def test_segments_are_sentences_with_their_words(tmp_path: Path) -> None:
@@ -77,38 +69,6 @@ async def test_a02_silence_completes_with_a_warning(tmp_path: Path) -> None:
     assert emit.steps[-1][2] == document.warnings
 
 
-@pytest.mark.parametrize("dies_after", [1, 2, 3, 7, 20, 31])
-async def test_another_attempt_goes_on_behind_a_dead_one(tmp_path: Path, dies_after: int) -> None:
-    """Wherever the worker dies, the next attempt writes what is missing, with the same numbers, times and texts."""
-    path = recording(tmp_path, *[("noise", 11.0), ("silence", 1.0)] * 12)
-    expected_document, undisturbed, _ = await transcribe(path)
-    assert len(undisturbed.written) > 31
-
-    first = FakeWork(audio=path)
-    with pytest.raises(Died):
-        await run(first, NoiseEngine(), FakeEmit(first, dies_after=dies_after))
-    engine = NoiseEngine()
-    second = FakeWork(audio=path, written=first.written[:dies_after])
-    emit = FakeEmit(second)
-    document = await run(second, engine, emit)
-
-    assert second.written == undisturbed.written
-    assert emit.emitted == undisturbed.written[dies_after:]
-    assert (document.segments, document.coverage) == (expected_document.segments, expected_document.coverage)
-    assert {hints.likely for _, hints in engine.heard} <= {"pt"}
-
-
-async def test_finished_clips_are_not_transcribed_again(tmp_path: Path) -> None:
-    """An attempt that comes late in a recording asks the recogniser only for the rest."""
-    path = recording(tmp_path, *[("noise", 9.0), ("silence", 2.0)] * 20)
-    whole = NoiseEngine()
-    _, undisturbed, _ = await transcribe(path, whole)
-    rest = NoiseEngine()
-    work = FakeWork(audio=path, written=undisturbed.written[:-1])
-    await run(work, rest, FakeEmit(work))
-    assert len(rest.heard) == 1 < len(whole.heard)
-
-
 async def test_an_unsure_language_is_guessed_with_more_speech(tmp_path: Path) -> None:
     """Nothing is written in a language that is half a guess, as long as there is more to hear."""
     engine = NoiseEngine(0.3, 0.8)
@@ -128,19 +88,6 @@ async def test_an_unsure_language_is_taken_when_there_is_no_more(tmp_path: Path,
     assert work.written
     assert document.language_score == 0.3
     assert [warning.code for warning in document.warnings] == ["language_uncertain"]
-
-
-async def test_an_attempt_behind_a_dead_one_is_as_unsure(tmp_path: Path) -> None:
-    """How likely the language is lies beside what is written: whoever finishes the task says the same of it."""
-    path = recording(tmp_path, *[("noise", 9.0), ("silence", 0.5)] * 10)
-    undisturbed, work, _ = await transcribe(path, NoiseEngine(0.3, 0.45))
-    assert {segment.language_score for segment in work.written} == {0.45}
-    for safe in (1, len(work.written)):
-        second = FakeWork(audio=path, written=work.written[:safe])
-        document = await run(second, NoiseEngine(later=0.45), FakeEmit(second))
-        assert document == undisturbed
-    assert undisturbed.language_score == 0.45
-    assert [warning.code for warning in undisturbed.warnings] == ["language_uncertain"]
 
 
 async def test_a08_all_of_the_recording_is_asked_for_the_language(tmp_path: Path) -> None:

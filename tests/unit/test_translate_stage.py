@@ -164,14 +164,34 @@ async def test_segments_of_several_languages_are_each_treated_as_what_they_are()
 
 
 async def test_suspect_sentences_are_counted_once() -> None:
-    """However many sentences keep their source text, there is one warning, with their number."""
+    """However many segments keep their source text, at least in part, there is one warning, with their number, and
+    they say so themselves."""
     work = FakeWork(TO_PORTUGUESE, batches=[spoken("A loop. Fine."), spoken("Another loop.", first=2)])
     emit = FakeEmit(work)
     document = await STAGE.run(work, Shouter(), emit)
     assert [segment.translation for segment in emit.emitted] == ["A loop. FINE.", "Another loop."]
     (notice,) = document.warnings
     assert notice.code == "translation_suspect"
-    assert notice.message.startswith("2 sentences")
+    assert notice.message.startswith("2 segments")
+    assert [segment.flags for segment in emit.emitted] == [("translation_suspect",)] * 2
+
+
+@pytest.mark.parametrize("dies_after", [1, 2, 3])
+async def test_an_attempt_behind_a_dead_one_warns_of_the_same(dies_after: int) -> None:
+    """Wherever a worker dies, its successor's document is that of an undisturbed run, what stages before have flagged
+    included."""
+    spoilt, *rest = spoken("A loop.", "Fine.", "Another loop.")
+    batches = [[segment] for segment in (spoilt.flagged("times_clamped"), *rest)]
+    work = FakeWork(TO_PORTUGUESE, batches=batches)
+    undisturbed = await STAGE.run(work, Shouter(), FakeEmit(work))
+    assert undisturbed.warnings[0].message.startswith("2 segments")
+    assert work.written[0].flags == ("times_clamped", "translation_suspect")
+    first = FakeWork(TO_PORTUGUESE, batches=batches)
+    with pytest.raises(Died):
+        await STAGE.run(first, Shouter(), FakeEmit(first, dies_after=dies_after))
+    second = FakeWork(TO_PORTUGUESE, batches=batches, written=first.written)
+    assert await STAGE.run(second, Shouter(), FakeEmit(second)) == undisturbed
+    assert second.written == work.written
 
 
 async def test_a02_no_speech_gives_an_empty_translation() -> None:
