@@ -62,8 +62,9 @@ def local_mesh(home: Path, environ: Mapping[str, str] | None = None) -> Generato
 
 @pytest.fixture(scope="session")
 def whole_mesh(tmp_path_factory: pytest.TempPathFactory) -> Generator[LocalMesh]:
-    """A whole mesh with fake stages; one for all tests of a process."""
-    with local_mesh(tmp_path_factory.mktemp("mesh"), {"CORS_ORIGINS": OTHER_ORIGIN}) as started:
+    """A whole mesh with fake stages; one for all tests of a process. It fetches recordings from this machine, too."""
+    environ = {"CORS_ORIGINS": OTHER_ORIGIN, "OUTBOUND_ALLOW": "127.0.0.1/32"}
+    with local_mesh(tmp_path_factory.mktemp("mesh"), environ) as started:
         yield started
 
 

@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 
 from deploy.local import exits
@@ -45,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="voxmesh",
         description="Speech turned into text, translation, entities, topics, summary and insights, streamed.",
     )
+    parser.add_argument("--version", action="version", version=f"voxmesh {version('voxmesh')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     up = commands.add_parser("up", help="run the whole mesh on this machine until Ctrl-C")

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 import httpx
 
 from shared.client._clock import Clock
-from shared.client._form import Audio, Form, Options, fields_of
+from shared.client._form import Audio, Form, Options, fields_of, recording_form
 from shared.client._http import Http, read, task_of
 from shared.client._stream import Stream
 from shared.client._task import TaskState, Update
@@ -55,10 +55,12 @@ class MeshClient:
         deadline: float | None = None,
         **options: Unpack[Options],
     ) -> str:
-        """The id of a new task for the recording. Raises `OSError` when it cannot be read.
+        """The id of a new task for the recording. Raises `OSError` when it cannot be read, and `ValueError` for a text
+        that is no URL: a file is a `Path`. What lies at a URL, the gateway fetches before it answers.
 
-        `name` is what people see it called; a file's own by default. However often a reply is lost and the submission
-        repeated, it makes one task: `idempotency_key` names it, and is made up where none is given.
+        `name` is what people see it called; a file's own by default, and always the end of a URL's path. However often
+        a reply is lost and the submission repeated, it makes one task: `idempotency_key` names it, and is made up where
+        none is given.
         """
         return await self._submit(self._clock(deadline), audio, name, idempotency_key, options)
 
@@ -180,7 +182,7 @@ class MeshClient:
     async def _submit(
         self, clock: Clock, audio: Audio, name: str, idempotency_key: str | None, options: Options
     ) -> str:
-        form = Form(fields_of(options), "audio", audio, name=name)
+        form = recording_form(audio, options, name=name)
         if form.size is None or form.size > _UNASKED_BYTES:
             await self._check(form, clock)
         return read(await self._send("/audio/tasks", clock, form, idempotency_key), _Submitted).task_id

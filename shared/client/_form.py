@@ -7,9 +7,11 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mappin
 from pathlib import Path
 from typing import BinaryIO, Literal, TypedDict, cast
 
-Audio = Path | bytes | BinaryIO | AsyncIterable[bytes]
+File = Path | bytes | BinaryIO | AsyncIterable[bytes]
+Audio = File | str
 """A recording: a file by its path, its bytes, an open file that can be sought, or bytes as they come in. The last can
-be sent only once, so a submission that breaks off half-way cannot be repeated."""
+be sent only once, so a submission that breaks off half-way cannot be repeated. Text is the URL of one, which the
+gateway fetches."""
 
 _CHUNK_BYTES = 1 << 20
 
@@ -41,19 +43,35 @@ def fields_of(options: Mapping[str, object]) -> list[tuple[str, str]]:
     return [(name, text) for name, value in options.items() for text in _texts(value)]
 
 
-class Form:
-    """A form with a file in it."""
+def recording_form(audio: Audio, options: Mapping[str, object], *, name: str) -> "Form":
+    """The form that submits a recording. Raises `OSError` when it cannot be read, and `ValueError` for a text that is
+    no URL, or one with a `name`: the end of its path is its name."""
+    fields = fields_of(options)
+    if not isinstance(audio, str):
+        return Form(fields, "audio", audio, name=name)
+    if not audio.lower().startswith(("https://", "http://")):
+        raise ValueError(f"{audio!r} is no URL of a recording; a file is Path({audio!r})")
+    if name:
+        raise ValueError("A recording by its URL is called after the end of that: it takes no name")
+    return Form([*fields, ("audio_url", audio)])
 
-    def __init__(self, fields: Sequence[tuple[str, str]], field: str, file: Audio, *, name: str = "") -> None:
+
+class Form:
+    """A form, with a file in it or without."""
+
+    def __init__(
+        self, fields: Sequence[tuple[str, str]], field: str = "", file: File | None = None, *, name: str = ""
+    ) -> None:
         """`file` goes into `field`, behind the other fields. Raises `OSError` when it cannot be read."""
         self._file = file
         self.size = _size_of(file)
         """Bytes of the file; None when nobody knows."""
-        self._start = 0 if isinstance(file, Path | bytes | AsyncIterable) else file.tell()
+        self._start = 0 if file is None or isinstance(file, Path | bytes | AsyncIterable) else file.tell()
         self._touched = False
         boundary = secrets.token_hex(16)
         parts = [_part(boundary, f'name="{_quoted(other)}"') + text.encode() for other, text in fields]
-        parts.append(_part(boundary, f'name="{field}"; filename="{_quoted(name or _name_of(file))}"'))
+        if file is not None:
+            parts.append(_part(boundary, f'name="{field}"; filename="{_quoted(name or _name_of(file))}"'))
         self._head = b"\r\n".join(parts)
         self._tail = f"\r\n--{boundary}--\r\n".encode()
         self.headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
@@ -70,6 +88,8 @@ class Form:
         yield self._head
         self._touched = True
         match self._file:
+            case None:
+                pass
             case bytes():
                 yield self._file
             case Path():
@@ -92,9 +112,11 @@ async def _chunks(file: BinaryIO) -> AsyncIterator[bytes]:
         yield chunk
 
 
-def _size_of(file: Audio) -> int | None:
+def _size_of(file: File | None) -> int | None:
     """Bytes to come; None when nobody knows."""
     match file:
+        case None:
+            return 0
         case bytes():
             return len(file)
         case Path():
@@ -108,7 +130,7 @@ def _size_of(file: Audio) -> int | None:
             return size
 
 
-def _name_of(file: Audio) -> str:
+def _name_of(file: File) -> str:
     return file.name if isinstance(file, Path) else "recording"
 
 

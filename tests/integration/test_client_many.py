@@ -10,6 +10,7 @@ from shared.redis import Redis
 from shared.settings import BaseSettings
 from tests.conftest import free_port
 from tests.fakes.form import wav
+from tests.fakes.receiver import answer, receiving
 from tests.fakes.task import LiveTask
 from tests.mesh import gateway_process
 
@@ -76,6 +77,21 @@ async def test_transcribe_waits_for_the_result(mesh_url: str) -> None:
         "Frase 1. Frase 2. Frase 3.",
     )
     assert as_json.startswith('{"task_id":"')
+
+
+async def test_a_recording_by_its_url_goes_the_same_way(mesh_url: str) -> None:
+    """Submitted, watched and transcribed; a URL that may not be fetched is refused for its own sake."""
+    async with receiving(answer(200, wav())) as receiver, MeshClient(mesh_url) as client:
+        url = f"{receiver.url}/calls/monday.wav"
+        task_id = await client.submit(url, language="en")
+        watched = [update async for update in client.watch(url, deadline=60)]
+        result = await client.transcribe(url, deadline=60)
+        assert (await client.task(task_id)).name == "monday.wav"
+        with pytest.raises(MeshRefused) as refused:
+            await client.submit("https://169.254.169.254/latest.wav")
+    assert watched[-1].step is Step.COMPLETED
+    assert result.transcript == "Sentence 1. Sentence 2. Sentence 3."
+    assert (refused.value.code, refused.value.field) == ("bad_url", "audio_url")
 
 
 async def test_transcribe_raises_when_there_is_no_result(settings: BaseSettings) -> None:

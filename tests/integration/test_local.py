@@ -118,6 +118,13 @@ async def test_a_client_lives_through_the_loss_of_the_gateway(tmp_path: Path, re
     assert updates == whole
 
 
+def test_the_command_tells_its_version(mesh_url: str) -> None:
+    """The one that a mesh of it tells."""
+    done = voxmesh("--version")
+    told = httpx.get(f"{mesh_url}/audio/capabilities").json()["version"]
+    assert (done.returncode, done.stdout) == (0, f"voxmesh {told}\n")
+
+
 def test_the_demo_prints_the_stream(mesh_url: str, recording: Path) -> None:
     """The demo shows every step of the guide with its percentage, in order, also where there is no terminal."""
     done = voxmesh("demo", str(recording), "--url", mesh_url)

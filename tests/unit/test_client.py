@@ -1,6 +1,7 @@
 """The parts of the client that need no gateway."""
 
 import io
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -10,7 +11,7 @@ import pytest
 
 from services.gateway.intake.forms import AUDIO_URL, FIELDS
 from shared.client import MeshClient
-from shared.client._form import Form, Options, fields_of
+from shared.client._form import Form, Options, fields_of, recording_form
 from shared.client._sse import Message, Parser
 from shared.client._task import decode_update
 from shared.messages import Segment, Summary, TranscriptPart
@@ -115,6 +116,22 @@ async def test_a_form_is_the_same_whatever_the_recording_comes_from(tmp_path: Pa
     head = b'--X\r\nContent-Disposition: form-data; name="language"\r\n\r\nen\r\n'
     head += b'--X\r\nContent-Disposition: form-data; name="audio"; filename="a%22b%0A.wav"\r\n\r\n'
     assert bodies == [head + content + b"\r\n--X--\r\n"] * 4
+
+
+async def test_a_recording_by_its_url_is_a_field_like_others() -> None:
+    """Its form can be sent again, and tells its length. A file's name is no URL, and a URL goes by its own name."""
+    form = recording_form("HTTPS://media.example.com/12.mp3?a=b", {"language": "en"}, name="")
+    boundary = form.headers["Content-Type"].partition("boundary=")[2].encode()
+    body = b"".join([chunk async for chunk in form.body()])
+    assert form.headers["Content-Length"] == str(len(body))
+    assert form.repeatable
+    fields = (b'name="language"\r\n\r\nen\r\n', b'name="audio_url"\r\n\r\nHTTPS://media.example.com/12.mp3?a=b\r\n')
+    start = b"--X\r\nContent-Disposition: form-data; "
+    assert body.replace(boundary, b"X") == b"".join(start + field for field in fields) + b"--X--\r\n"
+    with pytest.raises(ValueError, match=re.escape("a file is Path('talk.mp3')")):
+        recording_form("talk.mp3", {}, name="")
+    with pytest.raises(ValueError, match="takes no name"):
+        recording_form("https://media.example.com/12.mp3", {}, name="12")
 
 
 @pytest.mark.parametrize("url", ["", "localhost:8000", "redis://localhost", "http://"])
