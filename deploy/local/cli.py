@@ -9,6 +9,7 @@ from pathlib import Path
 
 from deploy.local import exits
 from deploy.local.status.arguments import describe as describe_status
+from deploy.local.terminal import forsake
 from deploy.local.transcribe.arguments import describe as describe_transcribe
 from shared.errors import MeshError, SettingsError
 from shared.messages import StageName
@@ -25,8 +26,8 @@ def main() -> None:
         status = arguments.command(arguments, os.environ)
         sys.stdout.flush()
         sys.exit(status)
-    except BrokenPipeError:  # whoever reads has had enough; without the rest the interpreter complains as it ends
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever reads has had enough
+        forsake(sys.stdout)
         sys.exit(exits.FAILED)
     except MeshError as error:
         for line in str(error).splitlines():

@@ -16,6 +16,8 @@ from tests.local_mesh import ROOT
 
 _START = "import fcntl, os, sys, termios; fcntl.ioctl(2, termios.TIOCSCTTY, 0); os.execvp(sys.argv[1], sys.argv[1:])"
 VOXMESH = (sys.executable, "-m", "deploy.local.cli")
+Run = Callable[..., subprocess.CompletedProcess[bytes]]
+"""Runs a command of it to the end: words, what comes in, and variables."""
 
 
 class Terminal:
@@ -64,6 +66,11 @@ class Terminal:
     def press_ctrl_c(self) -> None:
         """What the terminal makes of the key: SIGINT to all who are in the foreground."""
         os.write(self._ours, b"\x03")
+
+    def hang_up(self) -> None:
+        """Its window is closed: SIGHUP to the command, and whatever is written there from now on is an error."""
+        os.close(self._ours)
+        self._ours = os.open(os.devnull, os.O_RDONLY)
 
     def ended(self, *, seconds: float = 30.0) -> int:
         """The exit status."""

@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,41 +13,13 @@ import pytest
 from shared.client import SyncMeshClient
 from shared.messages import State
 from shared.settings import BaseSettings
-from tests.conftest import free_port, wait_until
-from tests.fakes.terminal import VOXMESH
+from tests.conftest import free_port
+from tests.fakes.terminal import VOXMESH, Run
 from tests.local_mesh import ROOT, LocalMesh, local_mesh
 from tests.mesh import gateway_process
 
 TEXT = "Sentence 1.\nSentence 2.\nSentence 3.\n"
 CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]")
-
-Run = Callable[..., subprocess.CompletedProcess[bytes]]
-
-
-@pytest.fixture
-def run(mesh_url: str, tmp_path: Path) -> Run:
-    """The command against a whole mesh, in a folder of its own, all three of its streams in pipes."""
-
-    def command(*words: str, stdin: bytes = b"", **environ: str) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(
-            [*VOXMESH, "transcribe", *words],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "VOXMESH_URL": mesh_url, **environ},
-            input=stdin,
-            capture_output=True,
-            timeout=60,
-            check=False,
-        )
-
-    return command
-
-
-@pytest.fixture
-def talk(tmp_path: Path, recording: Path) -> Path:
-    """A recording in that folder."""
-    path = tmp_path / "talk.ogg"
-    path.write_bytes(recording.read_bytes())
-    return path
 
 
 def test_standard_output_has_the_text_and_nothing_else(run: Run, talk: Path) -> None:
@@ -61,21 +32,6 @@ def test_standard_output_has_the_text_and_nothing_else(run: Run, talk: Path) -> 
     assert lines[-1] == "talk.ogg: done"
     assert "talk.ogg:  30 % The transcript is ready" in lines
     assert not CONTROL.search(done.stdout + done.stderr)
-
-
-def test_standard_input_is_a_recording_too(run: Run, talk: Path) -> None:
-    """As it comes through a pipe, in the format that is asked for; told to be quiet, it says nothing."""
-    done = run("-", "-q", "-f", "srt", "--translate", "pt", stdin=talk.read_bytes())
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert done.stdout.startswith(b"1\r\n00:00:00,000 --> 00:00:01,000\r\nFrase 1.\r\n")  # line ends as SubRip has them
-
-
-def test_nothing_on_standard_input_is_a_failure(mesh_url: str) -> None:
-    """A device that no event loop can wait for is read like a file: started without input, the command ends."""
-    command = [*VOXMESH, "transcribe", "-", "-q", "--url", mesh_url]
-    done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
-    assert done.returncode == 1
-    assert done.stderr.startswith(b"stdin: failed: ")
 
 
 def test_files_are_named_after_the_recordings(run: Run, talk: Path, tmp_path: Path) -> None:
@@ -198,23 +154,6 @@ def test_a_key_is_asked_for_and_given(settings: BaseSettings, run: Run, talk: Pa
     assert first[0] == "no worker for asr, nlp at the moment: recordings will wait for one\n"
 
 
-async def test_a_pipe_that_stalls_can_be_left(mesh_url: str, recording: Path) -> None:
-    """Ctrl-C ends the command at once in the middle of what comes from a pipe, and no task is left behind."""
-    with SyncMeshClient(mesh_url) as client:
-        before = len(list(client.tasks()))
-        command = [*VOXMESH, "transcribe", "-", "--url", mesh_url]
-        with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-            assert process.stdin is not None
-            assert process.stderr is not None
-            process.stdin.write(recording.read_bytes()[:4096])
-            process.stdin.flush()
-            assert process.stderr.readline() == b"stdin: sending it\n"
-            process.send_signal(signal.SIGINT)
-            await wait_until(lambda: process.poll() is not None, description="it has ended", seconds=10)
-        assert process.returncode == 130
-        assert len(list(client.tasks())) == before
-
-
 def test_it_goes_on_when_the_gateway_comes_back(tmp_path: Path, recording: Path) -> None:
     """The gateway is killed in mid-task: the command waits for the next one, and nothing is missing."""
     with local_mesh(tmp_path / "home", {"FAKE_SECONDS": "0.1", "FAKE_SEGMENTS": "20"}) as mesh:
@@ -247,7 +186,9 @@ def test_a_gateway_that_stays_away_is_3(tmp_path: Path, recording: Path, setting
         _, said = process.communicate(timeout=60)
     assert process.returncode == 3
     assert said.splitlines()[-1] == "0 of 3 done, 1 failed, 2 not sent"
-    assert "(unreachable)" in said
+    with gateway_process(settings, port=port), SyncMeshClient(f"http://127.0.0.1:{port}") as client:
+        (task,) = client.tasks()
+    assert f"(unreachable); to go on with it: voxmesh transcribe --resume {task.task_id}\n" in said
 
 
 def test_who_reads_the_text_may_have_had_enough(mesh_url: str, recording: Path) -> None:

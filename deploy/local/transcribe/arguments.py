@@ -15,7 +15,15 @@ missing; 130 stopped by Ctrl-C, the tasks are cancelled"""
 def describe(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes. Option names of OpenAI's `whisper` are understood, too."""
     parser.description, parser.epilog = DESCRIPTION, EPILOG
-    parser.add_argument("files", nargs="+", metavar="FILE", help="a recording, a glob in quotes, or - for stdin")
+    parser.add_argument("files", nargs="*", metavar="FILE", help="a recording, a glob in quotes, a URL, or - for stdin")
+    parser.add_argument(
+        "--resume",
+        dest="tasks",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="go on with a task that is there, instead of sending a recording",
+    )
     parser.add_argument(
         *("-f", "--format", "--output_format"),
         dest="formats",
@@ -42,13 +50,18 @@ def describe(parser: argparse.ArgumentParser) -> None:
         help="context for the recogniser: names, spelling, style",
     )
     parser.add_argument("--redact", default="", metavar="KIND,…", help="mask person, email, phone, … in everything")
+    _describe_way(parser)
+    parser.set_defaults(command=_run)
+
+
+def _describe_way(parser: argparse.ArgumentParser) -> None:
+    """Where and how it is done."""
     parser.add_argument("-j", "--jobs", type=int, default=4, metavar="N", help="recordings at a time (4)")
     parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but what goes wrong")
     parser.add_argument("--url", default="", help="the gateway to use: http://host:8000 (VOXMESH_URL)")
     parser.add_argument(
         "--patience", type=float, default=60.0, metavar="SECONDS", help="how long to live through an outage (60)"
     )
-    parser.set_defaults(command=_run)
 
 
 def _run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
@@ -58,5 +71,5 @@ def _run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from deploy.local.transcribe.order import order_of
     from deploy.local.transcribe.session import transcribe
 
-    order = order_of(arguments, gather(arguments.files))
+    order = order_of(arguments, gather(arguments.files, arguments.tasks))
     return run(transcribe(order, environ, url=arguments.url or environ.get("VOXMESH_URL", "")), stopped=exits.STOPPED)

@@ -1,15 +1,17 @@
 """Progress on a terminal: for each recording a bar, and below it the words that came last."""
 
+import io
+import sys
 import threading
 from types import TracebackType
-from typing import Self
+from typing import Self, TextIO, cast
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from deploy.local.terminal import plain
+from deploy.local.terminal import plain, unattended
 from deploy.local.transcribe.display import Latest
 from deploy.local.transcribe.inputs import Recording
 from shared.client import Update
@@ -22,8 +24,34 @@ _NAME = 32
 
 def console() -> Console | None:
     """Standard error, where that is a terminal that can move its cursor."""
-    found = Console(stderr=True, highlight=False)
+    found = Console(file=cast("TextIO", _Screen(sys.stderr)), highlight=False)
     return found if found.is_terminal and not found.is_dumb_terminal else None
+
+
+class _Screen(io.TextIOBase):
+    """A terminal that may be closed while Rich draws on it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    @property
+    def encoding(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self._stream.encoding
+
+    def write(self, text: str) -> int:
+        with unattended(self._stream):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with unattended(self._stream):
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
 
 
 class Bars:

@@ -19,6 +19,10 @@ from shared.language import normalise
 Format = Literal["txt", "json", "srt", "vtt", "tsv"]
 
 
+_NAME_BYTES = 255
+"""What a name in a folder may have, nearly everywhere."""
+
+
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """`stems` is what the files of each recording are called, without an ending. Without a `folder` there is one
     recording and one format, for standard output."""
@@ -35,9 +39,14 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
     def path_of(self, recording: Recording, kind: Format, *, language: str = "") -> Path:
         """The file for a result; with a language, for the translation. Raises `SettingsError` when that is one of the
-        recordings."""
+        recordings, or its name too long."""
         assert self.folder is not None
         path = self.folder / f"{self.stems[recording]}{f'.{language}' if language else ''}.{kind}"
+        if len(os.fsencode(path.name)) > _NAME_BYTES:
+            raise SettingsError(
+                f"{recording.label}: the name of its result would have more than {_NAME_BYTES} bytes; send it as "
+                "standard input, or under a shorter name"
+            )
         if any(other.path and path.exists() and path.samefile(other.path) for other in self.recordings):
             raise SettingsError(f"{plain(str(path))}: a recording is there; choose another folder with -o")
         return path
@@ -103,11 +112,11 @@ def _prepare(order: Order, folder: Path) -> None:
         for kind in order.formats:
             order.path_of(recording, kind)
     if order.translated:
-        _refuse_ambiguous(order)
+        _prepare_translations(order)
 
 
-def _refuse_ambiguous(order: Order) -> None:
-    """Raises `SettingsError` when the translation of one recording would be called like the text of another: that of
+def _prepare_translations(order: Order) -> None:
+    """The same for translations, and when that of one recording would be called like the text of another: that of
     `talk.mp3` into German like `talk.de.mp3`."""
     language = order.options.get("target_language", "")
     try:
@@ -120,6 +129,9 @@ def _refuse_ambiguous(order: Order) -> None:
             raise SettingsError(
                 f"{recording.label}, {other.label}: their results would have one name; give them to two runs"
             )
+    for recording in order.recordings:
+        for kind in order.formats:
+            order.path_of(recording, kind, language=language)
 
 
 def stems_of(recordings: Sequence[Recording]) -> dict[Recording, str]:

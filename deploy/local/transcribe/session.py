@@ -1,19 +1,19 @@
 """Takes an order through a mesh: several recordings at a time, and none stops the others."""
 
 import asyncio
-import os
+import errno
 import re
 import sys
 import tempfile
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from deploy.local import exits
 from deploy.local.found import key_of, running_mesh
-from deploy.local.terminal import plain, tell
+from deploy.local.terminal import forsake, plain, tell
 from deploy.local.transcribe.display import Display, display_for
 from deploy.local.transcribe.inputs import Recording, opened
 from deploy.local.transcribe.order import Format, Order
@@ -27,7 +27,7 @@ _HELLO_SECONDS = 10.0
 _GRACE_SECONDS = 2.0
 """What a submission gets to come to its end when we are stopped: once there is a task, it can be cancelled."""
 _CANCEL_SECONDS = 5.0
-_AT_FAULT = ("audio", None)
+_AT_FAULT = ("audio", "audio_url", None)
 """Fields of a refusal that concern one recording; any other concerns all of them."""
 
 
@@ -38,6 +38,8 @@ async def transcribe(order: Order, environ: Mapping[str, str], *, url: str) -> i
     url = url or await running_mesh(environ)
     if url:
         return await _through(url, order, key=key)
+    if any(recording.task for recording in order.recordings):
+        raise SettingsError("--resume: no mesh runs on this machine; name the one that has the task with --url")
     try:
         from deploy.local import mesh  # only a local mesh needs what this needs
     except ModuleNotFoundError as error:
@@ -105,6 +107,7 @@ class Session:
         self._display = display
         self._waiting: Iterator[Recording] = iter(order.recordings)
         self._done = self._failed = 0
+        self._tasks: dict[Recording, str] = {}
         self._stopped: int | None = None
         self._text = ""
 
@@ -130,7 +133,8 @@ class Session:
             except (MeshError, OSError) as error:
                 self._failed += 1
                 self._note(error)
-                self._display.finish(recording, f"failed: {_words_of(error)}", failed=True)
+                line = f"failed: {_words_of(error)}{self._way_on(recording, error)}"
+                self._display.finish(recording, line, failed=True)
             else:
                 self._done += 1
                 self._display.finish(recording, line)
@@ -145,26 +149,39 @@ class Session:
             case _:
                 pass
 
+    def _way_on(self, recording: Recording, error: MeshError | OSError) -> str:
+        """How to come by the results of a task that `error` has not ended."""
+        match error:
+            case OSError() | MeshUnreachable() | MeshRefused(status=429 | 502 | 503 | 504) if recording in self._tasks:
+                return f"; to go on with it: voxmesh transcribe --resume {self._tasks[recording]}"
+            case _:
+                return ""
+
     async def _process(self, recording: Recording) -> str:
         """From the recording to its results; what has come of it in a few words. Cancelled, it cancels the task."""
-        with opened(recording) as audio:
-            sending = asyncio.create_task(
-                self._client.submit(audio, name=recording.name, **self._order.options), name="submission"
-            )
-            try:
-                task_id = await asyncio.shield(sending)
-            except asyncio.CancelledError:
-                await asyncio.wait([sending], timeout=_GRACE_SECONDS)
-                if sending.done() and not sending.cancelled() and sending.exception() is None:
-                    await self._cancel(recording, sending.result())
-                sending.cancel()
-                raise
+        task_id = self._tasks[recording] = recording.task or await self._submitted(recording)
         try:
             result = await self._watched(recording, task_id)
             return await self._kept(recording, result)
         except asyncio.CancelledError:
             await self._cancel(recording, task_id)
             raise
+
+    async def _submitted(self, recording: Recording) -> str:
+        """The id of its task. Cancelled, it leaves none behind."""
+        name = "" if recording.url else recording.name  # a URL has its own
+        with opened(recording) as audio:
+            sending = asyncio.create_task(
+                self._client.submit(audio, name=name, **self._order.options), name="submission"
+            )
+            try:
+                return await asyncio.shield(sending)
+            except asyncio.CancelledError:
+                await asyncio.wait([sending], timeout=_GRACE_SECONDS)
+                if sending.done() and not sending.cancelled() and sending.exception() is None:
+                    await self._cancel(recording, sending.result())
+                sending.cancel()
+                raise
 
     async def _watched(self, recording: Recording, task_id: str) -> Result:
         async for update in self._client.events(task_id):
@@ -179,8 +196,13 @@ class Session:
 
     async def _cancel(self, recording: Recording, task_id: str) -> None:
         """End the task, unless it has ended; whatever is in the way, we are stopped."""
-        with suppress(MeshError):
+        try:
             await self._client.cancel(task_id, deadline=_CANCEL_SECONDS)
+        except MeshRefused:  # it has ended
+            return
+        except MeshError:
+            self._display.tell(f"{recording.label}: no gateway to cancel it; its task goes on: {task_id}")
+        else:
             self._display.tell(f"{recording.label}: cancelled")
 
     async def _kept(self, recording: Recording, result: Result) -> str:
@@ -211,7 +233,7 @@ class Session:
 def _replace(path: Path, text: str) -> None:
     """The file is the old one or the new one, whole, whatever happens."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    partial = path.with_name(f".{uuid.uuid4().hex}.part")  # with the name in it, it could be too long
     try:
         partial.write_text(text, encoding="utf-8", newline="")
         partial.replace(path)
@@ -240,7 +262,9 @@ def _printed(text: str) -> bool:
     try:
         sys.stdout.buffer.write(text.encode())
         sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains as it ends
+    except OSError as error:
+        forsake(sys.stdout)
+        if error.errno not in (errno.EPIPE, errno.EIO):
+            tell(f"voxmesh: standard output: {error.strerror}")
         return False
     return True
