@@ -11,6 +11,7 @@ from rich.console import Console
 
 from deploy.local import mesh
 from deploy.local.found import key_of
+from deploy.local.languages import check_languages
 from deploy.local.screen import Screen
 from deploy.local.terminal import tell
 from shared.client import MeshClient, Options
@@ -31,6 +32,8 @@ async def demo(order: Order, environ: Mapping[str, str], *, url: str = "", port:
     api_key = key_of(environ)
     if url:
         return await run(url, order, api_key=api_key)
+    options = order.options
+    check_languages({"--language": options.get("language", ""), "--target": options.get("target_language", "")})
     with tempfile.TemporaryDirectory(prefix="voxmesh-demo-") as home:
         plan = mesh.plan(Path(home), environ, port=port)
         tell("starting the mesh")

@@ -164,6 +164,23 @@ def test_the_demo_fails_with_the_reason(mesh_url: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (("demo", "--target", "gibberish"), "--target"),
+        (("demo", "--language", "gibberish"), "--language"),
+        (("transcribe", "deploy/local/sample.ogg", "--translate", "gibberish"), "--translate"),
+    ],
+    ids=["target", "language", "translate"],
+)
+def test_no_mesh_is_started_for_what_is_no_language(tmp_path: Path, words: Sequence[str], option: str) -> None:
+    """It is refused at once, and nothing else is said."""
+    done = voxmesh(*words, VOXMESH_HOME=str(tmp_path), VOXMESH_URL="")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"voxmesh: {option}: 'gibberish' is not a language")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
     "arguments",
     [("status", "--once"), ("doctor",), ("models", "list"), ("key", "web")],
     ids=["status", "doctor", "models", "key"],

@@ -13,6 +13,7 @@ import msgspec
 
 from deploy.local import exits
 from deploy.local.found import key_of, running_mesh
+from deploy.local.languages import check_languages
 from deploy.local.terminal import forsake, plain, tell
 from deploy.local.transcribe.display import Display, display_for
 from deploy.local.transcribe.inputs import Recording, opened
@@ -48,6 +49,8 @@ async def transcribe(order: Order, environ: Mapping[str, str], *, url: str) -> i
             f"needed ({error.name} is not installed)."
         ) from error
 
+    options = order.options
+    check_languages({"--language": options.get("language", ""), "--translate": options.get("target_language", "")})
     say = _nothing if order.quiet else tell
     with tempfile.TemporaryDirectory(prefix="voxmesh-transcribe-") as home:
         plan = mesh.plan(Path(home), environ)
