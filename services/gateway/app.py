@@ -47,6 +47,7 @@ HANDLERS = (
     streams.poll,
     streams.events_of_many,
     tasks.submit_task,
+    tasks.submit_text_task,
     tasks.task_list,
     tasks.task_state,
     tasks.cancel_task,

@@ -139,7 +139,8 @@ def _framework(error: HTTPException) -> Problem:
         case HTTPStatus.NOT_FOUND:
             return Problem(404, "no_such_path", "There is nothing at this path. /schema lists what there is.")
         case HTTPStatus.METHOD_NOT_ALLOWED:
-            return Problem(405, "method_not_allowed", "This path does not take this method.", headers=headers)
+            takes = ", ".join(sorted(headers.get("allow", "").split(", ")))
+            return Problem(405, "method_not_allowed", f"This path takes {takes} and nothing else.", headers=headers)
         case status:
             name = _parameter(error)
             subject = f"The parameter '{name}'" if name else "The request"

@@ -11,9 +11,10 @@ from litestar import Request, Response, delete, get, post
 from litestar.params import FromPath, QueryParameter
 
 from services.gateway.access import Caller, CallerInjected
+from services.gateway.intake import Accepted
 from services.gateway.intake.forms import is_asked
 from services.gateway.intake.idempotency import IdempotencyKey
-from services.gateway.openapi import BOOLEAN, FormOperation, refusals
+from services.gateway.openapi import BOOLEAN, FormOperation, TextFormOperation, refusals
 from services.gateway.problems import Problem
 from services.gateway.runtime import Injected, Runtime
 from shared import events, metrics, tasks, timeline
@@ -109,6 +110,29 @@ async def submit_task(
 ) -> Response[Submitted]:
     """Takes a recording and answers with the id of its task as soon as the recording is stored."""
     accepted = await runtime.intake.submit(request, key=idempotency_key, owner=caller.owner)
+    return await _submitted(runtime, accepted, caller)
+
+
+@post(
+    "/text/tasks",
+    status_code=202,
+    summary="Submit a text",
+    operation_class=TextFormOperation,
+    responses=refusals(400, 408, 409, 413, 422, 503),
+    tags=["tasks"],
+)
+async def submit_text_task(
+    request: Request[Any, Any, Any],
+    runtime: Injected,
+    caller: CallerInjected,
+    idempotency_key: IdempotencyKey = None,
+) -> Response[Submitted]:
+    """Takes a text and answers with the id of its task, which stands under `/audio/tasks` like that of a recording."""
+    accepted = await runtime.intake.submit_text(request, key=idempotency_key, owner=caller.owner)
+    return await _submitted(runtime, accepted, caller)
+
+
+async def _submitted(runtime: Runtime, accepted: Accepted, caller: Caller) -> Response[Submitted]:
     links = await links_of(runtime, accepted.task_id, caller)
     return Response(
         Submitted(accepted.task_id, accepted.state, links), headers=accepted.headers | {"Location": links.self}

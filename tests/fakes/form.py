@@ -19,10 +19,10 @@ def wav(seconds: float = 1.0) -> bytes:
 
 
 def part(name: str, content: bytes, *, disposition: str = "", kind: str = "") -> bytes:
-    """One part of a form, written by hand."""
+    """One part of a form, written by hand. A surrogate stands for a byte that is no UTF-8."""
     head = f'Content-Disposition: form-data; name="{name}"{disposition}\r\n'
     head += f"Content-Type: {kind}\r\n" if kind else ""
-    return b"--X\r\n" + head.encode() + b"\r\n" + content + b"\r\n"
+    return b"--X\r\n" + head.encode(errors="surrogateescape") + b"\r\n" + content + b"\r\n"
 
 
 def form(*parts: bytes) -> bytes:

@@ -41,6 +41,7 @@ async def test_options_names_all_methods_of_a_path(client: httpx.AsyncClient) ->
         assert (asked.status_code, set(asked.headers["allow"].split(", "))) == (204, methods)
         refused = await client.put(path)
         assert (refused.status_code, set(refused.headers["allow"].split(", "))) == (405, methods)
+        assert ", ".join(sorted(methods)) in refused.json()["detail"]
 
 
 async def test_every_route_is_described(client: httpx.AsyncClient) -> None:
@@ -58,6 +59,7 @@ async def test_every_route_is_described(client: httpx.AsyncClient) -> None:
         ("/audio/process-stream", "get"),
         ("/audio/capabilities", "get"),
         ("/text/process-stream-realtime", "post"),
+        ("/text/tasks", "post"),
         ("/audio/tasks", "post"),
         ("/audio/tasks", "get"),
         ("/audio/tasks/{task_id}", "get"),

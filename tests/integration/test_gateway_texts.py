@@ -127,8 +127,11 @@ async def test_white_space_between_sentences_stays(client: httpx.AsyncClient) ->
 
 @pytest.mark.usefixtures("workers")
 async def test_the_shortest_route(client: httpx.AsyncClient) -> None:
-    """Without translation and insights, nlp alone makes the result; the steps go on from 5 to 60."""
-    task_id = await accepted(client, form(part("text", b"One sentence.")))
+    """Without translation and insights, nlp alone makes the result; the steps go on from 5 to 60. /text/tasks answers
+    at once, and names the task."""
+    submitted = await client.post("/text/tasks", content=form(part("text", b"One sentence.")), headers=FORM)
+    task_id = submitted.json()["task_id"]
+    assert (submitted.status_code, submitted.headers["location"]) == (202, f"/audio/tasks/{task_id}")
     events = [codec.decode_event(data) for _, data in await watched(client, f"/audio/tasks/{task_id}/events")]
     assert [event.progress for event in events] == [5, 60, 65, 70, 75, 80, 85, 100]
     state = (await client.get(f"/audio/tasks/{task_id}")).json()

@@ -167,12 +167,13 @@ NAMES = {
     f'; filename="{"x" * 5000}.wav"': "x" * 255,
     '; filename="a\x00\tb.wav"': "a\x00\tb.wav",
     '; filename="C:\\x\\y.wav"': "y.wav",  # Internet Explorer sent the whole path
+    '; filename="caf\udce9.wav"': "caf\ufffd.wav",  # Latin-1
     '; filename=""': "",
 }
 
 
 async def test_u17_u18_file_names_are_only_data(client: httpx.AsyncClient, redis: Redis, place: Place) -> None:
-    """A name comes back as it was sent, and decides about no path."""
+    """A name comes back as it was sent, as far as it is UTF-8, and decides about no path."""
     created: list[str] = []
     for disposition, name in NAMES.items():
         task = await accepted(client, redis, form(part("audio", SOUND, disposition=disposition)))

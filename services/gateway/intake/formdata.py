@@ -1,6 +1,7 @@
 """Multipart forms as they arrive: where their parts begin, and the small text fields among them."""
 
 import asyncio
+import codecs
 import re
 from collections.abc import AsyncIterator
 from typing import Any, cast
@@ -29,6 +30,10 @@ NAME_CHARACTERS = 255
 LEAST_BYTES_PER_SECOND = 512
 """A body that brings less over the time in which something has to arrive has stalled, too: a byte now and then would
 hold its place for ever."""
+
+_HEADER_CHARSET = "voxmesh_replaced"
+"""UTF-8 in which what is none is replaced: a file named in another charset is no reason to refuse its recording. The
+parser takes the name of a codec, and decodes strictly by it."""
 
 _EXTENDED_NAME = re.compile(r";\s*filename\*\s*=\s*([\w-]+)'[^']*'([^;\s]+)")
 
@@ -96,7 +101,12 @@ def parser_of(request: Request[Any, Any, Any], *, field: str) -> PushMultipartPa
     if kind != "multipart/form-data" or not options.get("boundary"):
         detail = f"Send the request as multipart/form-data, with the field '{field}': with curl, -F {field}=…"
         raise Problem(400, "not_a_form", detail)
-    return PushMultipartParser(options["boundary"], max_segment_count=_PARTS, max_header_size=_HEADER_BYTES)
+    return PushMultipartParser(
+        options["boundary"],
+        max_segment_count=_PARTS,
+        max_header_size=_HEADER_BYTES,
+        header_charset=_HEADER_CHARSET,
+    )
 
 
 def announced(request: Request[Any, Any, Any]) -> int:
@@ -152,3 +162,14 @@ def file_name_of(part: MultipartSegment) -> str | None:
 def damaged() -> Problem:
     """The refusal of a body in which parts or their ends are missing."""
     return Problem(400, "bad_form", "The form is damaged or incomplete.")
+
+
+def _replaced(data: Any, _errors: str = "strict", /) -> tuple[str, int]:
+    return codecs.utf_8_decode(data, "replace", True)
+
+
+def _header_codec(name: str) -> codecs.CodecInfo | None:
+    return codecs.CodecInfo(codecs.utf_8_encode, _replaced, name=name) if name == _HEADER_CHARSET else None
+
+
+codecs.register(_header_codec)

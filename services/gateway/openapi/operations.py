@@ -184,7 +184,7 @@ def schema_config(version: str, *, keys: bool) -> OpenAPIConfig:
         render_plugins=[Document(keys=keys)],
         tags=[
             Tag("streams", "Watch a task while it is being worked on."),
-            Tag("tasks", "Submit a recording, ask how it stands."),
+            Tag("tasks", "Submit a recording or a text, ask how it stands."),
             Tag("operations", "Probes and metrics."),
         ],
     )
