@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, get_args
 
 import msgspec
 
@@ -13,6 +13,7 @@ T = TypeVar("T")
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
+Device = Literal["cpu", "cuda"]
 
 
 class BaseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -81,7 +82,11 @@ def load(kind: type[S], environ: Mapping[str, str]) -> S:
         reason = reason.replace("Expected `bool`, got `str`", "must be true or false")
         if not place:  # about how settings go together
             raise SettingsError(reason) from error
-        raise SettingsError(f"{place.rstrip('`').upper()}: {reason[0].lower()}{reason[1:]}") from error
+        name = place.rstrip("`")
+        if reason.startswith("Invalid enum value"):
+            choices = next(get_args(field.type) for field in msgspec.structs.fields(kind) if field.name == name)
+            reason = f"there is no {values[name]!r}; choose from {', '.join(choices)}"
+        raise SettingsError(f"{name.upper()}: {reason[0].lower()}{reason[1:]}") from error
 
 
 REDIS_VARIABLES = tuple(name.upper() for name in BaseSettings.__struct_fields__ if name.startswith("redis_"))

@@ -5,19 +5,19 @@ from typing import Annotated
 import msgspec
 
 from shared.errors import SettingsError
-from shared.settings import Count, StageSettings
+from shared.settings import Count, Device, StageSettings
 
 
 class Settings(StageSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the recogniser reads besides what every worker reads."""
+    """What the asr worker reads besides what every worker reads."""
 
     asr_engine: str = "embedded"
     """`embedded`: Whisper as WhisperX runs it. `light`: the same model and the same text without WhisperX around it;
     it starts in a tenth of the time and in a tenth of the memory."""
     asr_model: str = "whisper-base"
     """A Whisper model of any size for CTranslate2: a folder, a name of the manifest, or `owner/name` of a hub."""
-    asr_device: str = "cpu"
-    """`cpu` or `cuda`."""
+    asr_device: Device = "cpu"
+    """Where it computes."""
     asr_compute_type: str = ""
     """Precision, as CTranslate2 names it. The default is the fastest that loses nothing that can be heard: `int8` on
     processors, `float16` on graphics cards. `int8_float16` takes half the memory of a card."""

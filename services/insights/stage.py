@@ -106,9 +106,6 @@ async def run(work: Work, engine: Engine, emit: Emit) -> Document:
     return msgspec.structs.replace(document, insights=insights, warnings=(*document.warnings, *warnings))
 
 
-STAGE = Stage(name=StageName.INSIGHTS, run=run)
-
-
 async def _written(writer: Writer | None, segments: Sequence[Segment], today: date) -> Findings | Unanswered | None:
     """What the language model finds, or why it does not; None where there is no such model."""
     if writer is None:
@@ -195,3 +192,6 @@ def _warnings(languages: Collection[str], foreign: Sequence[Segment], language: 
 def _reads(languages: Collection[str], language: str | None) -> bool:
     """Whether an engine for `languages` may be given text in `language`; text of unknown language may be tried."""
     return not languages or language is None or language.partition("-")[0].lower() in languages
+
+
+STAGE = Stage(name=StageName.INSIGHTS, run=run)

@@ -1,14 +1,16 @@
 """The settings of the nlp service."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 
-from shared.settings import Count, StageSettings
+from shared.settings import Count, Device, StageSettings
 
 
 class Settings(StageSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Each of the three parts has its own engine, because a good model for one is seldom good for another.
+    """What the nlp worker reads besides what every worker reads.
+
+    Each of the three parts has its own engine, because a good model for one is seldom good for another.
 
     A `…_model` is the path of a folder, or the name of a model that `voxmesh models` knows; an `embedded` engine has
     its own. `…_languages` are ISO 639 codes, with commas between, of what the model was made for; empty stands for all.
@@ -40,7 +42,7 @@ class Settings(StageSettings, frozen=True, kw_only=True, forbid_unknown_fields=T
     names."""
     nlp_summary_words: Count = 200
     """Summaries of the parts of a long text are summarised again until they have at most so many words together."""
-    nlp_device: Literal["cpu", "cuda"] = "cpu"
+    nlp_device: Device = "cpu"
     """Where `gliner`, `nli` and `seq2seq` run. The embedded models are small and stay on the processor."""
     nlp_batch_size: Count = 8
     """Windows that are computed at once. More is faster on a graphics card only."""

@@ -160,9 +160,6 @@ async def run(work: Work, engine: Engine, emit: Emit) -> Document:
     return msgspec.structs.replace(document, topics=topics, summary=summary, warnings=(*document.warnings, *warnings))
 
 
-STAGE = Stage(name=StageName.NLP, run=run)
-
-
 async def _redact(work: Work, engine: Engine, emit: Emit, labels: Sequence[str]) -> None:
     """Takes in the whole text and hands it on masked, all of it at once: an attempt either has done so or has not."""
     wanted = kinds_to_find(work.options.redact, engine)
@@ -271,3 +268,6 @@ def _distinct(labels: Iterable[str]) -> Sequence[str]:
         if label:
             distinct.setdefault(label.casefold(), label)
     return list(distinct.values())
+
+
+STAGE = Stage(name=StageName.NLP, run=run)

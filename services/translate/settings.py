@@ -1,10 +1,10 @@
 """The settings of the translate service."""
 
-from shared.settings import Count, StageSettings
+from shared.settings import Count, Device, StageSettings
 
 
 class Settings(StageSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the translator reads besides what every worker reads."""
+    """What the translate worker reads besides what every worker reads."""
 
     translate_engine: str = "embedded"
     """`embedded`: the Firefox translation models for English and Portuguese, which come with an installed package.
@@ -18,8 +18,8 @@ class Settings(StageSettings, frozen=True, kw_only=True, forbid_unknown_fields=T
     translate_pivot: str = "en"
     """A pair without a model of its own is translated through this language, where there are models for both halves;
     `none` offers only what has a model."""
-    translate_device: str = "cpu"
-    """`cpu` or `cuda`."""
+    translate_device: Device = "cpu"
+    """Where it computes."""
     translate_compute_type: str = ""
     """Precision, as CTranslate2 names it. The default is the fastest of the device: `int8` on processors, `float16` on
     graphics cards. `int8_float16` takes half the memory of a card."""

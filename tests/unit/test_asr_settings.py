@@ -9,13 +9,14 @@ from services.asr._pyannote import PyannoteVad
 from services.asr.engine import model_arguments
 from services.asr.settings import Settings
 from shared.errors import ModelMissing, SettingsError
+from shared.settings import Device
 
 
 @pytest.mark.parametrize(
     ("device", "precision", "expected"),
     [("cpu", "", "int8"), ("cuda", "", "float16"), ("cuda", "int8", "int8"), ("cuda", "int8_float16", "int8_float16")],
 )
-def test_the_library_is_asked_for_the_device_and_its_precision(device: str, precision: str, expected: str) -> None:
+def test_the_library_is_asked_for_the_device_and_its_precision(device: Device, precision: str, expected: str) -> None:
     """Each device has its usual precision, a setting counts more, and nothing is ever fetched from a hub. A processor
     works on two clips at once, with half of the threads each, a graphics card on one batch."""
     arguments = model_arguments(Settings(asr_device=device, asr_compute_type=precision, worker_threads=4))
@@ -43,7 +44,7 @@ def test_align_models_that_cannot_be_read_are_refused(value: str) -> None:
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
-def test_pyannote_computes_where_whisper_does(tmp_path: Path, device: str) -> None:
+def test_pyannote_computes_where_whisper_does(tmp_path: Path, device: Device) -> None:
     """The VAD and the diarizer are made for the device of the settings, with its threads; Silero is for processors."""
     asked = {"asr_device": device, "asr_diarize_model": str(tmp_path), "worker_threads": 3}
     helpers = make_helpers(Settings(asr_vad="pyannote", **asked))  # pyright: ignore[reportArgumentType]

@@ -2,7 +2,10 @@
 
 import pytest
 
+from services.asr.settings import Settings as AsrSettings
 from services.gateway.settings import Settings as GatewaySettings
+from services.nlp.settings import Settings as NlpSettings
+from services.translate.settings import Settings as TranslateSettings
 from shared.errors import SettingsError
 from shared.settings import StageSettings, choose, load
 
@@ -49,6 +52,13 @@ def test_a_choice_names_the_others() -> None:
     assert choose("X_ENGINE", "b", {"a": 1, "b": 2}) == 2
     with pytest.raises(SettingsError, match=r"^X_ENGINE: there is no 'c'; choose from a, b$"):
         choose("X_ENGINE", "c", {"a": 1, "b": 2})
+    for kind, variable in (
+        (AsrSettings, "ASR_DEVICE"),
+        (TranslateSettings, "TRANSLATE_DEVICE"),
+        (NlpSettings, "NLP_DEVICE"),
+    ):
+        with pytest.raises(SettingsError, match=rf"^{variable}: there is no 'gpu'; choose from cpu, cuda$"):
+            load(kind, {variable: "gpu"})
 
 
 def test_a_switch_says_what_it_may_be() -> None:
