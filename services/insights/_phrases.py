@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from shared.messages import KeyPhrase
+from shared.redaction import KINDS
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Span, Token
@@ -16,6 +17,8 @@ _EMPTY = {
 }  # fmt: skip
 _FIGURES = {"DATE", "TIME", "CARDINAL", "ORDINAL", "PERCENT", "MONEY", "QUANTITY"}
 _LONGEST = 5
+_MASKS = {*(kind.upper() for kind in KINDS), "REDACTED"}
+"""What stands between brackets where a text was redacted: nobody has spoken of it."""
 
 
 def key_phrases(docs: Iterable["Doc"], *, count: int) -> tuple[KeyPhrase, ...]:
@@ -54,7 +57,10 @@ def _candidates(docs: Iterable["Doc"]) -> Iterator["Span"]:
 
 
 def _tells(token: "Token") -> bool:
-    return token.pos_ in ("NOUN", "PROPN", "ADJ", "VERB") and not token.is_stop and token.text[0].isalnum()
+    masked = token.text in _MASKS and token.i > 0 and token.nbor(-1).text == "["
+    return (
+        token.pos_ in ("NOUN", "PROPN", "ADJ", "VERB") and not token.is_stop and token.text[0].isalnum() and not masked
+    )
 
 
 def _worth(span: "Span") -> bool:

@@ -152,6 +152,12 @@ def test_key_phrases_are_what_the_talk_is_about(engine: Engine) -> None:
     assert not {"report", "sales", "Friday", "it", "we", "us"} & set(texts)
 
 
+def test_a_mask_is_no_key_phrase(engine: Engine) -> None:
+    """Of a redacted text only what is left in it counts."""
+    found = read(engine, "[PERSON] will send the report to [LOCATION].", "Call [PHONE] or [REDACTED].").key_phrases
+    assert [phrase.text for phrase in found] == ["report"]
+
+
 def test_sentiment_goes_up_and_down(engine: Engine) -> None:
     """Praise is above zero, complaint below, at its place in time."""
     found = read(

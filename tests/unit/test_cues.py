@@ -18,10 +18,6 @@ def shown(cues: list[Cue]) -> list[tuple[int, int, str]]:
     return [(cue.start, cue.end, "|".join(cue.lines)) for cue in cues]
 
 
-def text_of(cues: list[Cue]) -> str:
-    return " ".join(" ".join(cue.lines) for cue in cues)
-
-
 def test_a_sentence_is_a_cue() -> None:
     """Two sentences that follow each other are two cues, each as long as it is spoken."""
     segments = [spoken("Good morning.", 0.5, 2.0), spoken("I have great news.", 2.0, 4.5)]

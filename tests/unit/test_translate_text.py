@@ -21,11 +21,6 @@ def answering(change: Callable[[str], str]) -> Callable[[Sequence[str]], list[st
     return lambda sentences: [change(sentence) for sentence in sentences]
 
 
-def shouting(sentence: str) -> str:
-    """A translation that one can check: capitals."""
-    return sentence.upper()
-
-
 @pytest.mark.parametrize(
     ("text", "sentences"),
     [
