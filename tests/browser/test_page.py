@@ -1,10 +1,11 @@
 """The web page, with a gateway and workers that play a meeting: what people see, and when."""
 
+import asyncio
 import re
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, Request, expect
+from playwright.async_api import Page, Request, Route, expect
 
 from tests.fakes.meeting import Conductor
 
@@ -88,6 +89,38 @@ async def test_a_word_is_heard_by_click_and_by_key(web_page: Page, conductor: Co
         await web_page.keyboard.press(key)
     assert await web_page.evaluate("document.activeElement.textContent") == "will"
     assert 6.2 < await web_page.locator("#audio").evaluate(playing) < 7.5
+
+
+async def test_the_player_has_no_other_recording(web_page: Page, conductor: Conductor, recording: Path) -> None:
+    """While a second recording is being sent, that of the first is not offered in its place."""
+    conductor.go_on()
+    await hand_in(web_page, recording)
+    await expect(web_page.locator("#audio")).to_be_visible()
+    is_sent = asyncio.Event()
+
+    async def held(route: Route) -> None:
+        await is_sent.wait()
+        await route.continue_()
+
+    await web_page.route("**/audio/tasks", held, times=1)
+    await hand_in(web_page, recording)
+    await expect(web_page.locator("#step")).to_contain_text("Waiting to be sent")
+    await expect(web_page.locator("#audio")).to_be_hidden()
+    is_sent.set()
+    await expect(web_page.locator("#audio")).to_be_visible()
+
+
+async def test_a_cancel_that_fails_is_said(web_page: Page, conductor: Conductor, recording: Path) -> None:
+    """Where the gateway cannot be reached at that moment, the page says so, and it can be tried again."""
+    await hand_in(web_page, recording)
+    conductor.go_on(1)
+    await heard(web_page, 1)
+    await web_page.route("**/audio/tasks/*", lambda route: route.abort(), times=1)
+    await web_page.get_by_role("button", name="Cancel").click()
+    await expect(web_page.locator("#trouble")).to_contain_text("Not cancelled. The gateway cannot be reached")
+    await web_page.get_by_role("button", name="Cancel").click()
+    await expect(web_page.locator("#task-error")).to_contain_text("Cancelled.")
+    await expect(web_page.locator("#trouble")).to_be_empty()
 
 
 async def test_a_reload_in_the_middle_loses_nothing(web_page: Page, conductor: Conductor, recording: Path) -> None:

@@ -3,6 +3,7 @@
 Pictures of it, at three widths, light and dark, are left in `tests/browser/pictures/`.
 """
 
+import re
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, Response, expect
 
+from tests.fakes import meeting
 from tests.fakes.browser import visit
 from tests.fakes.meeting import Conductor
 
@@ -88,6 +90,39 @@ async def test_the_page_with_troubles(web_page: Page, conductor: Conductor, reco
     await web_page.set_input_files("#files", tmp_path / "notes.txt")
     await expect(web_page.locator("#refusals")).to_contain_text("notes.txt")
     await picture(web_page, "troubles")
+
+
+async def test_text_from_right_to_left(
+    web_page: Page, conductor: Conductor, recording: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sentence runs as its language does, among others that run the other way; so do the arrow keys in it."""
+    *before, (speaker, _), last = meeting.SENTENCES
+    monkeypatch.setattr(meeting, "SENTENCES", (*before, (speaker, "מי יכול להתקשר אליהם?"), last))
+    conductor.go_on()
+    await web_page.set_input_files("#files", recording)
+    await expect(web_page.get_by_role("heading", name="Questions")).to_be_visible()
+    runs = "all => all.map(each => getComputedStyle(each).direction)"
+    assert await web_page.locator("#sentences .said").evaluate_all(runs) == ["ltr", "ltr", "rtl", "ltr"]
+    await web_page.locator("#sentences .time").nth(2).focus()
+    for key in ("ArrowLeft", "ArrowLeft", "ArrowRight"):
+        await web_page.keyboard.press(key)
+    assert await web_page.evaluate("document.activeElement.textContent") == "מי"
+    await picture(web_page, "right-to-left")
+
+
+async def test_names_that_are_very_long(web_page: Page, conductor: Conductor, recording: Path, tmp_path: Path) -> None:
+    """They leave the page its shape: the title has at most three lines, a refusal says how the name begins and ends."""
+    name = "minutes_of_the_weekly_review_" * 8
+    (tmp_path / f"{name}.txt").write_text("no sound\n" * 100)
+    (tmp_path / f"{name}.wav").write_bytes(recording.read_bytes())
+    conductor.go_on()
+    await web_page.set_input_files("#files", [tmp_path / f"{name}.wav", tmp_path / f"{name}.txt"])
+    await expect(web_page.locator("#refusals strong")).to_have_text(
+        re.compile(r"^minutes_.{30,40}….{5,15}\.txt: Uns.*$")
+    )
+    await expect(web_page.locator("#downloads")).to_be_visible()
+    assert await web_page.locator("#task-title").evaluate("title => title.offsetHeight") < 100
+    await picture(web_page, "long-names")
 
 
 async def test_everything_is_reached_by_tab_in_the_order_of_reading(

@@ -141,10 +141,10 @@ async def test_a_download_that_fails_says_so_and_can_be_had_later(
         await page.route("**/result?format=txt", lambda route: route.abort(), times=1)
         link = page.get_by_role("link", name="Download transcript: Text")
         await link.click()
-        await expect(page.locator("#download-error")).to_contain_text("sample.txt: Not downloaded.")
+        await expect(page.locator("#trouble")).to_contain_text("sample.txt: Not downloaded.")
         async with page.expect_download():
             await link.click()
-        await expect(page.locator("#download-error")).to_be_empty()
+        await expect(page.locator("#trouble")).to_be_empty()
 
 
 async def nobody_is_there(route: Route) -> None:

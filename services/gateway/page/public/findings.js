@@ -40,7 +40,7 @@ export function clear() {
 }
 
 function summary(task) {
-  if (task.summary) return card('Summary', make('p', {class: 'prose', lang: task.language}, task.summary));
+  if (task.summary) return card('Summary', make('p', {class: 'prose', lang: task.language, dir: 'auto'}, task.summary));
   if (isOver(task)) return null;
   return card('Summary', make('p', {class: 'note'}, 'It is written when all of the text is there.'));
 }
@@ -56,7 +56,7 @@ function meters(found) {
   return make('ul', {class: 'meters'}, found.map(({label, score}) => {
     const bar = make('span', {class: 'meter', 'aria-hidden': 'true'}); // the number beside it says the same
     bar.style.setProperty('--share', score);
-    return make('li', {}, make('span', {}, label), bar, make('span', {class: 'number'}, `${Math.round(score * 100)} %`));
+    return make('li', {}, make('span', {dir: 'auto'}, label), bar, make('span', {class: 'number'}, `${Math.round(score * 100)} %`));
   }));
 }
 
@@ -65,21 +65,21 @@ function actions(task) {
   if (items.length === 0) return null;
   return card('To do', make('ul', {class: 'jumps'}, items.map(({text, who, due, due_date: day, segment}) => make('li', {},
     jump(task, segment),
-    make('span', {}, text, (who || due) && make('small', {}, [who && speakerName(who), day ? dayOf(day) : due].filter(Boolean).join(' · ')))))));
+    make('span', {dir: 'auto'}, text, (who || due) && make('small', {}, [who && speakerName(who), day ? dayOf(day) : due].filter(Boolean).join(' · ')))))));
 }
 
 function questions(task) {
   const found = task.insights?.questions ?? [];
   if (found.length === 0) return null;
   return card('Questions', make('ul', {class: 'jumps'},
-    found.map(({text, segment}) => make('li', {}, jump(task, segment), make('span', {}, text)))));
+    found.map(({text, segment}) => make('li', {}, jump(task, segment), make('span', {dir: 'auto'}, text)))));
 }
 
 function chapters(task) {
   const found = task.insights?.chapters ?? [];
   if (found.length < 2) return null; // one is the recording
   return card('Chapters', make('ol', {class: 'jumps'},
-    found.map(({title, segment}) => make('li', {}, jump(task, segment), make('span', {}, title)))));
+    found.map(({title, segment}) => make('li', {}, jump(task, segment), make('span', {dir: 'auto'}, title)))));
 }
 
 function phrases({insights}) {
@@ -87,7 +87,7 @@ function phrases({insights}) {
   const pace = insights.words_per_minute ? `${Math.round(insights.words_per_minute)} words per minute` : '';
   if (insights.key_phrases.length === 0 && !pace) return null;
   return card('Key phrases',
-    make('ul', {class: 'chips'}, insights.key_phrases.map(({text}) => make('li', {}, text))),
+    make('ul', {class: 'chips'}, insights.key_phrases.map(({text}) => make('li', {dir: 'auto'}, text))),
     pace && make('p', {class: 'note'}, pace));
 }
 
@@ -97,7 +97,7 @@ function named(entities) {
   return card('Names, places, dates', make('dl', {class: 'entities'}, [...byLabel].map(([label, found]) => make('div', {},
     make('dt', {}, label),
     make('dd', {}, make('ul', {class: 'chips'}, counted(found).map(([text, times]) => make('li', {},
-      make('mark', {'data-label': label}, text), times > 1 && make('small', {}, ` ×\u{2009}${times}`)))))))));
+      make('mark', {'data-label': label, dir: 'auto'}, text), times > 1 && make('small', {}, ` ×\u{2009}${times}`)))))))));
 }
 
 function counted(entities) {

@@ -4,7 +4,7 @@ import {at, make, say} from './dom.js';
 import {askJson} from './gateway.js';
 import * as microphone from './microphone.js';
 import * as shelf from './shelf.js';
-import {clock, languageName, size} from './text.js';
+import {brief, clock, languageName, size} from './text.js';
 
 const TICKS = ['insights', 'diarize', 'channels'];
 const CHOICES = ['language', 'target'];
@@ -39,7 +39,7 @@ export function isRecording() {
 
 /** Say why a file was not taken. */
 export function refuse(name, {title, detail}) {
-  at('refusals').append(make('p', {class: 'notice bad'}, make('strong', {}, `${name}: ${title}. `), detail));
+  at('refusals').append(make('p', {class: 'notice bad'}, make('strong', {}, `${brief(name)}: ${title}. `), detail));
 }
 
 /**

@@ -42,7 +42,7 @@ export function standing(task) {
 }
 
 function makeRow(task) {
-  const name = make('span', {class: 'name'}, task.name);
+  const name = make('span', {class: 'name', dir: 'auto'}, task.name);
   const state = make('span', {class: 'state'});
   const bar = make('progress', {max: 100, 'aria-hidden': 'true'});
   const pick = make('button', {type: 'button', class: 'pick', onclick: () => handlers.pick(task)}, name, state, bar);
@@ -52,6 +52,7 @@ function makeRow(task) {
 
 function show({item, name, state, bar, pick, remove}, task, isSelected) {
   set(name, task.name);
+  name.title = task.name; // all of it, where there is no room
   set(state, standing(task));
   bar.value = task.progress;
   bar.hidden = isOver(task);

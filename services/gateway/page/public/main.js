@@ -119,11 +119,12 @@ async function send(task, fields) {
 
 async function cancel(task) {
   if (task.file) return task.stop.abort();
+  view.complain();
   try {
     await askJson(`/audio/tasks/${task.id}`, {method: 'DELETE'}); // its stream tells the rest
     at('task').focus(); // the button is about to go
   } catch (refusal) {
-    say(refusal.detail);
+    if (task === selected) view.complain('Not cancelled', refusal.detail ?? 'The answer could not be read.');
   }
 }
 

@@ -7,11 +7,12 @@ const audio = at('audio');
 let shown = null; // the id of the task whose recording is in the player
 let address = '';
 
-/** Put the recording of a task into the player; what is not there can be chosen again. */
+/** Put the recording of a task into the player; what is not there can be chosen again. Null is none. */
 export async function show(id) {
   if (shown === id) return;
   shown = id;
   clear();
+  if (id === null) return;
   const blob = await recordings.find(id);
   if (shown === id) blob ? load(blob) : lack(true);
 }

@@ -58,6 +58,12 @@ export function speakerName(speaker) {
   return speaker.replace(/^SPEAKER_(\d+)$/, (_, number) => `Speaker ${Number(number) + 1}`);
 }
 
+/** A name that is very long, without its middle: how it begins, and what kind of file it is. */
+export function brief(name) {
+  const letters = [...name];
+  return letters.length <= 60 ? name : `${letters.slice(0, 40).join('')}…${letters.slice(-15).join('')}`;
+}
+
 /** `Team call.mp3` as `Team call`. */
 export function stem(name) {
   return name.replace(/\.[^.]+$/, '') || name;

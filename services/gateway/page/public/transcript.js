@@ -61,8 +61,8 @@ function draw(segment, {task, isTurn}) {
   const element = make('li', {class: isTurn && speakerOf(segment) ? 'turn' : null},
     isTurn && speakerOf(segment) && make('p', {class: 'speaker'}, speakerOf(segment)),
     button,
-    make('p', {lang: segment.language ?? task.language, class: 'said'}, spans),
-    segment.translation && make('p', {lang: task.targetLanguage, class: 'translated'}, segment.translation));
+    make('p', {lang: segment.language ?? task.language, class: 'said', dir: 'auto'}, spans),
+    segment.translation && make('p', {lang: task.targetLanguage, class: 'translated', dir: 'auto'}, segment.translation));
   return {segment, element, button, words};
 }
 
@@ -129,11 +129,14 @@ list.addEventListener('keydown', event => {
   if (row < 0 || event.altKey || event.ctrlKey || event.metaKey) return;
   const stops = [rows[row].button, ...rows[row].words.map(word => word.spans[0])];
   const place = stops.indexOf(event.target.closest('[data-start]'));
+  const onward = () => stops[place + 1] ?? rows[row + 1]?.button;
+  const back = () => stops[place - 1] ?? rows[row - 1]?.words.at(-1).spans[0];
+  const isFromRight = getComputedStyle(rows[row].element.querySelector('.said')).direction === 'rtl';
   const next = {
     ArrowDown: () => rows[row + 1]?.button,
     ArrowUp: () => rows[row - 1]?.button,
-    ArrowRight: () => stops[place + 1] ?? rows[row + 1]?.button,
-    ArrowLeft: () => stops[place - 1] ?? rows[row - 1]?.words.at(-1).spans[0],
+    ArrowRight: isFromRight ? back : onward,
+    ArrowLeft: isFromRight ? onward : back,
     Home: () => rows[0].button,
     End: () => rows.at(-1).button,
     Enter: () => event.target,

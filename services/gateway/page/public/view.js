@@ -7,7 +7,7 @@ import * as key from './key.js';
 import {standing} from './list.js';
 import * as player from './player.js';
 import {isOver} from './task.js';
-import {clock, languageName, stem} from './text.js';
+import {brief, clock, languageName, stem} from './text.js';
 import * as transcript from './transcript.js';
 
 const FORMATS = {txt: 'Text', srt: 'SRT', vtt: 'WebVTT', tsv: 'Table'};
@@ -38,14 +38,14 @@ export function update(task) {
   transcript.update(task);
   findings.update(task);
   downloads(task);
-  if (!task.file) player.show(task.id);
+  player.show(task.file ? null : task.id); // while it is being sent it has no id
 }
 
 function clear() {
   transcript.clear();
   findings.clear();
   at('downloads').replaceChildren();
-  at('download-error').replaceChildren();
+  at('trouble').replaceChildren();
 }
 
 function titleOf(task) {
@@ -55,6 +55,7 @@ function titleOf(task) {
 
 function head(task) {
   set('task-title', task.name);
+  at('task-title').title = task.name;
   set('task-facts', [
     task.language && languageName(task.language),
     task.targetLanguage && `translated into ${languageName(task.targetLanguage)}`,
@@ -118,9 +119,15 @@ function link(task, {format, name, title, isTranslated}) {
   return anchor;
 }
 
+/** Say what could not be done with the task that is shown; without a title, that nothing is in the way any more. */
+export function complain(title = '', detail = '') {
+  const told = title ? [make('p', {class: 'notice bad'}, make('strong', {}, `${title}. `), detail)] : [];
+  at('trouble').replaceChildren(...told);
+}
+
 /** A link cannot carry a key: fetch the file with it, and hand it to the browser. */
 async function save(address, name) {
-  at('download-error').replaceChildren();
+  complain();
   try {
     const blob = await (await ask(address)).blob();
     const anchor = make('a', {href: URL.createObjectURL(blob), download: name});
@@ -128,7 +135,7 @@ async function save(address, name) {
     setTimeout(() => URL.revokeObjectURL(anchor.href), 60_000);
   } catch (problem) {
     const detail = problem.detail ?? 'The browser could not take it whole: it may have no room.';
-    at('download-error').replaceChildren(make('p', {class: 'notice bad'}, make('strong', {}, `${name}: Not downloaded. `), detail));
+    complain(`${brief(name)}: Not downloaded`, detail);
   }
 }
 
