@@ -54,7 +54,8 @@ async def test_a_recording_by_its_url_is_one_too(mesh_url: str, tmp_path: Path, 
 
 
 def test_a_fifo_may_wait_for_who_writes_to_it(mesh_url: str, tmp_path: Path, recording: Path) -> None:
-    """It is sent as it comes, and Ctrl-C ends the command while nobody writes."""
+    """That nothing comes is told, before the gateway is bothered. It is sent as it comes, and Ctrl-C ends the command
+    while nobody writes."""
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     command = [*VOXMESH, "transcribe", str(fifo), "--url", mesh_url]
@@ -62,6 +63,7 @@ def test_a_fifo_may_wait_for_who_writes_to_it(mesh_url: str, tmp_path: Path, rec
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             assert process.stderr is not None
             assert process.stderr.readline() == f"{fifo}: sending it\n"
+            assert process.stderr.readline() == f"{fifo}: nothing has come of it yet; waiting\n"
             if writes:
                 fifo.write_bytes(recording.read_bytes())
             else:

@@ -6,10 +6,10 @@ import os
 import re
 import stat
 import sys
-from collections.abc import AsyncIterator, Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
+from contextlib import ExitStack, aclosing, contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -126,7 +126,22 @@ def _open(path: Path) -> BinaryIO:
     return path.open("rb") if not waits else open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")  # noqa: PTH123
 
 
-async def _as_it_comes(pipe: BinaryIO) -> AsyncIterator[bytes]:
+async def begun(audio: Audio) -> Audio:
+    """The same, once there is something to send: a gateway does not wait long for who says nothing."""
+    if not isinstance(audio, AsyncGenerator):
+        return audio
+    pieces = cast("AsyncGenerator[bytes]", audio)
+    return _behind(await anext(pieces, b""), pieces)
+
+
+async def _behind(first: bytes, pieces: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    async with aclosing(pieces):
+        yield first
+        async for piece in pieces:
+            yield piece
+
+
+async def _as_it_comes(pipe: BinaryIO) -> AsyncGenerator[bytes]:
     """Without a thread, which would have to wait for a pipe that says nothing before the command could end."""
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()

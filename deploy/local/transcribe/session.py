@@ -16,9 +16,9 @@ from deploy.local.found import key_of, running_mesh
 from deploy.local.languages import check_languages
 from deploy.local.terminal import forsake, plain, tell
 from deploy.local.transcribe.display import Display, display_for
-from deploy.local.transcribe.inputs import Recording, opened
+from deploy.local.transcribe.inputs import Recording, begun, opened
 from deploy.local.transcribe.order import Format, Order
-from shared.client import MeshClient, MeshError, MeshRefused, MeshUnreachable, TaskFailed
+from shared.client import Audio, MeshClient, MeshError, MeshRefused, MeshUnreachable, TaskFailed
 from shared.errors import SettingsError
 from shared.messages import Failure, Result, StageName, Step
 from shared.steps import route_of
@@ -28,6 +28,8 @@ _HELLO_SECONDS = 10.0
 _GRACE_SECONDS = 2.0
 """What a submission gets to come to its end when we are stopped: once there is a task, it can be cancelled."""
 _CANCEL_SECONDS = 5.0
+_SILENCE_SECONDS = 2.0
+"""After this long, whoever waits for a pipe is told."""
 _AT_FAULT = ("audio", "audio_url", None)
 """Fields of a refusal that concern one recording; any other concerns all of them."""
 
@@ -173,7 +175,8 @@ class Session:
     async def _submitted(self, recording: Recording) -> str:
         """The id of its task. Cancelled, it leaves none behind."""
         name = "" if recording.url else recording.name  # a URL has its own
-        with opened(recording) as audio:
+        with opened(recording) as found:
+            audio = await self._begun(recording, found)
             sending = asyncio.create_task(
                 self._client.submit(audio, name=name, **self._order.options), name="submission"
             )
@@ -185,6 +188,17 @@ class Session:
                     await self._cancel(recording, sending.result())
                 sending.cancel()
                 raise
+
+    async def _begun(self, recording: Recording, audio: Audio) -> Audio:
+        """Returns when there is something to send; says so when that takes a while."""
+        line = f"{recording.label}: nothing has come of it yet; waiting"
+        notice = asyncio.get_running_loop().call_later(
+            _SILENCE_SECONDS, _nothing if self._order.quiet else self._display.tell, line
+        )
+        try:
+            return await begun(audio)
+        finally:
+            notice.cancel()
 
     async def _watched(self, recording: Recording, task_id: str) -> Result:
         async for update in self._client.events(task_id):
