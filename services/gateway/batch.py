@@ -7,7 +7,6 @@ processor time that a command by itself takes. The price: a command waits for th
 """
 
 import asyncio
-import builtins
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, cast
@@ -17,9 +16,9 @@ from redis.asyncio import ConnectionPool
 from redis.asyncio import Redis as Client
 from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
-from redis.exceptions import ConnectionError, ResponseError, TimeoutError
+from redis.exceptions import ConnectionError, ResponseError
 
-from shared.redis import ANSWER_SECONDS, AWAY, Unwilling
+from shared.redis import AWAY, Unwilling, answered
 
 log = structlog.get_logger(__name__)
 
@@ -93,18 +92,8 @@ class Batching(Client):
             _refuse([*batch, *self._waiting], ConnectionError("this process is stopping"))
 
     async def _send(self, batch: Sequence[_Command]) -> None:
-        pool: Any = self.connection_pool
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                connection: _Connection = await pool.get_connection()
-                try:
-                    replies = await connection.retry.call_with_retry(
-                        lambda: self._exchange(connection, batch), lambda _: connection.disconnect(nowait=True)
-                    )
-                finally:
-                    await pool.release(connection)
-        except builtins.TimeoutError:
-            _refuse(batch, TimeoutError("Redis does not answer"))
+            replies = await answered(self._ask(batch))
         except AWAY as error:
             _refuse(batch, error)
         except Exception as error:  # a command that cannot even be written down: the rest of the process goes on
@@ -112,6 +101,16 @@ class Batching(Client):
             _refuse(batch, error)
         else:
             _answer(batch, replies)
+
+    async def _ask(self, batch: Sequence[_Command]) -> list[Any]:
+        pool: Any = self.connection_pool
+        connection: _Connection = await pool.get_connection()
+        try:
+            return await connection.retry.call_with_retry(
+                lambda: self._exchange(connection, batch), lambda _: connection.disconnect(nowait=True)
+            )
+        finally:
+            await pool.release(connection)
 
     async def _exchange(self, connection: _Connection, batch: Sequence[_Command]) -> list[Any]:
         """The reply to each command; an exception where Redis refused it."""
