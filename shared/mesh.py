@@ -28,7 +28,7 @@ from shared.redis import AWAY, client, open_pool
 from shared.scripts import Limits, Scripts
 from shared.settings import BaseSettings
 from shared.speakers import named
-from shared.submission import Submission
+from shared.submission import NoRoom, Room, Submission
 from shared.turns import Turns
 from shared.wake import Wakeups, until_set
 
@@ -50,6 +50,7 @@ _CLEANING_SECONDS = 2.0
 _LATE = Failure(
     code="deadline_exceeded", message="It was not done when its caller could wait no longer.", retryable=True
 )
+_OVERLOADED = Failure(code="overloaded", message="More is waiting than can be worked on soon.", retryable=True)
 _CANCELLED = Failure(code="cancelled", message="Somebody has cancelled the task of this call.")
 _LOST = Failure(
     code="task_lost",
@@ -119,13 +120,15 @@ class Mesh:
     cancellation of the task that awaits it), its work ends with it.
     """
 
-    def __init__(self, settings: BaseSettings) -> None:
-        """Raises `SettingsError` when they name no Redis. Connects with the first call."""
+    def __init__(self, settings: BaseSettings, *, max_queue: int = 1_000) -> None:
+        """Raises `SettingsError` when they name no Redis. Connects with the first call. A call fails at once while its
+        stage has `max_queue` jobs, in work or waiting, as the gateway's MAX_QUEUE has it for tasks; 0 is no limit."""
         self._settings = settings
         self._pool = open_pool(settings, name="mesh")
         self._redis = client(self._pool)
         limits = Limits(ttl_ms=settings.task_ttl_seconds * 1000, wait_ms=settings.wait_limit_seconds * 1000)
         self._scripts = Scripts(self._redis, limits)
+        self._room = Room(queue=max_queue)
         self._channel = keys.reply(uuid.uuid4().hex)
         self._wakeups = Wakeups(self._redis, self._channel)
         self._turns = Turns(CONNECTIONS)
@@ -197,7 +200,10 @@ class Mesh:
     async def _submit(self, call: _Call, source: Source) -> None:
         if isinstance(source, Path):
             await self._blobs.put(call.task_id, source)
-        await self._turns.persist(lambda: self._scripts.submit(call.submission))
+        try:
+            await self._turns.persist(lambda: self._scripts.submit(call.submission, self._room))
+        except NoRoom as want:
+            raise TaskFailed(_OVERLOADED) from want
         metrics.TASKS_SUBMITTED.inc()
 
     async def _look(self, call: _Call) -> tuple[bytes | None, bytes | None, Sequence[Record]]:

@@ -9,8 +9,9 @@ from typing import Any, cast
 
 import pytest
 
+from shared import keys
 from shared import mesh as module
-from shared.errors import DeadlineExceeded
+from shared.errors import DeadlineExceeded, TaskFailed
 from shared.mesh import Mesh
 from shared.messages import StageName
 from shared.redis import Redis
@@ -76,6 +77,23 @@ async def test_an_absent_redis_does_not_outlast_the_deadline(durable_server: Red
         with pytest.raises(DeadlineExceeded):
             await mesh.call("translate", TEXTS, deadline=0.5)
     assert time.monotonic() - before < 5
+
+
+async def test_a_call_joins_no_queue_that_is_full(redis: Redis, settings: BaseSettings) -> None:
+    """It fails at once, and may go better later; those before it wait on, and nothing is left of it."""
+    async with Mesh(settings, max_queue=2) as mesh:
+        waiting = [asyncio.create_task(mesh.call("translate", TEXTS)) for _ in range(2)]
+
+        async def both_wait() -> bool:
+            return await redis.zcard(keys.queue(StageName.TRANSLATE)) == 2
+
+        await wait_until(both_wait, description="two calls wait")
+        with pytest.raises(TaskFailed) as refused:
+            await mesh.call("translate", TEXTS)
+        assert (refused.value.code, refused.value.retryable) == ("overloaded", True)
+        async with working(STAGES[StageName.TRANSLATE], FakeEngine(), settings):
+            assert [numbers((await call).segments) for call in waiting] == [list(range(1, MANY + 1))] * 2
+            await until_nothing_is_left(redis)
 
 
 async def test_a_hundred_calls_share_few_connections(mesh: Mesh, redis: Redis, settings: BaseSettings) -> None:
