@@ -29,7 +29,7 @@ from arq.connections import ArqRedis
 from arq.typing import WorkerCoroutine
 from arq.worker import Worker, func
 
-from shared import codec, keys, logs, metrics, presence, queue
+from shared import codec, keys, logs, metrics, presence, processors, queue
 from shared.attempt import Surroundings
 from shared.batches import Batches
 from shared.blobs import BlobStore
@@ -268,7 +268,7 @@ async def _prepare(engine: Engine, device: Device, stage: Stage) -> None:
     gc.collect()
     gc.freeze()
     facts = {name: fact for name, fact in engine.describe().items() if isinstance(fact, str | int)}
-    log.info("engine_ready", stage=stage.name, **facts)
+    log.info("engine_ready", stage=stage.name, processors=processors.available(), **facts)
 
 
 async def _unless(stopping: asyncio.Event, work: Awaitable[None]) -> bool:

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from services.nlp._selection import representatives
 from services.nlp._sentences import sentences
+from services.nlp._torch import threads
 from services.nlp.settings import Settings
 from services.nlp.stage import Wanted
 from shared.device import give_way
 from shared.messages import Topic
 from shared.models import locate
-from shared.processors import available
 
 Vectors = NDArray[np.float32]
 
@@ -42,9 +42,7 @@ class Encoder:
         import transformers
 
         library: Any = transformers  # its own annotations are partial
-        # Half of the processors: a second thread makes this small model a quarter faster where it has a core to itself,
-        # and ten times slower where it has to wait for one that another worker is using.
-        torch.set_num_threads(self._settings.worker_threads or max(1, available() // 2))
+        torch.set_num_threads(threads(self._settings))
         self._tokenizer = library.AutoTokenizer.from_pretrained(path, local_files_only=True)
         self._model = library.AutoModel.from_pretrained(path, local_files_only=True).eval()
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from services.nlp.settings import Settings
+from shared import processors
 from shared.device import give_way
 from shared.errors import SettingsError
 from shared.models import find, unloadable
 from shared.portions import Portions
-from shared.processors import available
 
 I = TypeVar("I")  # noqa: E741 - input and output of a model
 O = TypeVar("O")  # noqa: E741
@@ -31,6 +31,12 @@ def folder_of(settings: Settings, *, variable: str) -> Path:
     return find(settings.models_dir, name, variable=variable)
 
 
+def threads(settings: Settings) -> int:
+    """How many a model computes with: half of the processors. A second thread makes a small model a quarter faster
+    where it has a core to itself, and ten times slower where it has to wait for one that another worker is using."""
+    return settings.worker_threads or max(1, processors.available() // 2)
+
+
 @contextmanager
 def loading(settings: Settings, *, variable: str) -> Generator[None]:
     """Around the libraries' own loading: quiet, with the threads of the settings. What they raise becomes
@@ -38,9 +44,7 @@ def loading(settings: Settings, *, variable: str) -> Generator[None]:
     import torch
     import transformers
 
-    # Half of the processors: a second thread makes a small model a quarter faster where it has a core to itself, and
-    # ten times slower where it has to wait for one that another worker is using.
-    torch.set_num_threads(settings.worker_threads or max(1, available() // 2))
+    torch.set_num_threads(threads(settings))
     library: Any = transformers  # its own annotations are partial
     library.logging.set_verbosity_error()
     library.logging.disable_progress_bar()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from services.translate import _order
-from services.translate._model import Model
+from services.translate._model import Model, model_arguments
 from services.translate._offers import offers
 from services.translate.settings import Settings
 from services.translate.stage import Pair
@@ -44,6 +44,7 @@ class OpenNmtTranslator:
             "model": ", ".join(order.name for order in self._orders),
             "device": self._settings.translate_device,
             "compute_type": self._settings.compute_type,
+            "threads": model_arguments(self._settings)["intra_threads"],
             "offers": offers(self._models) + through,
         }
 

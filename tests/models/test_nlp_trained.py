@@ -12,7 +12,7 @@ from services.nlp.stage import Engine, Wanted
 from shared.errors import ModelMissing, SettingsError
 from tests.fakes import tiny_models
 from tests.fakes.tiny_models import FACTS, NOTHING, TOPICS
-from tests.models.trained import gives_way_to_a_small_card, loaded, misses_its_card, talk
+from tests.models.trained import cramped, gives_way_to_a_small_card, loaded, misses_its_card, talk
 
 pytestmark = pytest.mark.timeout(300)  # training takes a minute where others compute beside us
 
@@ -62,7 +62,9 @@ def test_n07_labels_of_any_kind_do_no_harm(folder: Path, classifier: Engine) -> 
     many = ["sports", *(f"thing {number}" for number in range(49))]
     model = str(folder / "nli")
     limited = loaded(nlp_topics_engine="nli", nlp_topics_model=model, nlp_topics_pairs=100)
+    model = cramped(limited, "topics", most=10_000)
     assert {topic.label for topic in limited.topics([text], many)} == set(many)
+    assert sum(model.asked) == 100
     assert limited.topics(["..."], many) == []
 
 

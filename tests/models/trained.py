@@ -61,14 +61,14 @@ def gives_way_to_a_small_card(ask: Callable[[Engine], object], part: str, **chos
     is asked in fours from then on, and a card that does not even do for those is given up, and with it the process."""
     engine = loaded(**chosen)
     roomy = ask(engine)
-    model = _cramped(engine, part, most=4)
+    model = cramped(engine, part, most=4)
     assert ask(engine) == roomy
     assert model.asked[:2] == [8, 4]
     model.asked.clear()
     assert ask(engine) == roomy
     assert max(model.asked) == 4
     engine = loaded(**chosen)
-    model = _cramped(engine, part, most=1)
+    model = cramped(engine, part, most=1)
     with pytest.raises(Unusable):
         ask(engine)
     assert model.asked == [8, 4]
@@ -83,7 +83,7 @@ def misses_its_card(part: str, **chosen: object) -> None:
         loaded(nlp_device="cuda", **chosen)
 
 
-def _cramped(engine: Engine, part: str, *, most: int) -> Cramped:
+def cramped(engine: Engine, part: str, *, most: int) -> Cramped:
     """The model of one part of the engine, on a small card from now on."""
     of_part: Any = getattr(engine, f"_{part}")
     of_part._model = Cramped(of_part._model, most=most)

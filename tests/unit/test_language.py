@@ -25,6 +25,8 @@ from shared.language import normalise
         ("mandarin", "zh"),
         ("cantonese", "yue"),
         ("iw", "he"),
+        ("he", "he"),
+        ("Chinese", "zh"),
         ("in", "id"),
         ("jw", "jv"),
         ("nb", "no"),
