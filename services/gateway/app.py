@@ -21,6 +21,7 @@ from services.gateway import capabilities, health, openai_api, page, problems, r
 from services.gateway.access import caller_of
 from services.gateway.cors import cors_config, origins_of, vary
 from services.gateway.garbage import spare_the_old
+from services.gateway.head import answering_head
 from services.gateway.limits import raise_file_limit
 from services.gateway.methods import options_for
 from services.gateway.openapi import schema_config
@@ -102,7 +103,7 @@ class Server(uvicorn.Server):
         self._app = create_app(settings, tracing)
         super().__init__(
             uvicorn.Config(
-                self._app,
+                answering_head(self._app),
                 host=settings.host,
                 port=settings.port,
                 loop="uvloop",

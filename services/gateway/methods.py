@@ -8,6 +8,7 @@ from litestar import Request, Response, route
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 
 from services.gateway.access import OPEN
+from services.gateway.head import with_head
 
 _TYPE = re.compile(r":\w+(?=})")
 
@@ -17,7 +18,7 @@ def options_for(handlers: Sequence[HTTPRouteHandler]) -> BaseRouteHandler:
     methods: dict[str, set[str]] = {}
     for handler in handlers:
         for path in handler.paths:
-            methods.setdefault(_TYPE.sub("", path), {"OPTIONS"}).update(handler.http_methods)
+            methods.setdefault(_TYPE.sub("", path), {"OPTIONS"}).update(with_head(handler.http_methods))
 
     paths = {path for handler in handlers for path in handler.paths}
 

@@ -13,6 +13,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from redis.exceptions import ConnectionError, TimeoutError
 
+from services.gateway.head import with_head
 from shared import metrics
 from shared.errors import Permanent, Retryable
 from shared.messages import Failure
@@ -139,7 +140,7 @@ def _framework(error: HTTPException) -> Problem:
         case HTTPStatus.NOT_FOUND:
             return Problem(404, "no_such_path", "There is nothing at this path. /schema lists what there is.")
         case HTTPStatus.METHOD_NOT_ALLOWED:
-            takes = ", ".join(sorted(headers.get("allow", "").split(", ")))
+            takes = headers["allow"] = ", ".join(sorted(with_head(headers.get("allow", "").split(", "))))
             return Problem(405, "method_not_allowed", f"This path takes {takes} and nothing else.", headers=headers)
         case status:
             name = _parameter(error)

@@ -8,8 +8,10 @@ import httpx
 import pytest
 
 from services.gateway.settings import Settings
+from shared.redis import Redis
 from shared.settings import BaseSettings
 from tests.fakes.gateway import served
+from tests.fakes.task import LiveTask
 
 
 @pytest.fixture
@@ -33,15 +35,29 @@ async def test_paths_and_methods_that_do_not_exist(client: httpx.AsyncClient) ->
 async def test_options_names_all_methods_of_a_path(client: httpx.AsyncClient) -> None:
     """The answer to OPTIONS and that to a wrong method agree with each other."""
     for path, methods in (
-        ("/audio/process-stream-realtime", {"GET", "POST", "OPTIONS"}),
-        ("/audio/tasks/some-id", {"GET", "DELETE", "OPTIONS"}),
-        ("/health/live", {"GET", "OPTIONS"}),
+        ("/audio/process-stream-realtime", {"GET", "HEAD", "POST", "OPTIONS"}),
+        ("/audio/tasks/some-id", {"GET", "HEAD", "DELETE", "OPTIONS"}),
+        ("/health/live", {"GET", "HEAD", "OPTIONS"}),
     ):
         asked = await client.options(path)
         assert (asked.status_code, set(asked.headers["allow"].split(", "))) == (204, methods)
         refused = await client.put(path)
         assert (refused.status_code, set(refused.headers["allow"].split(", "))) == (405, methods)
         assert ", ".join(sorted(methods)) in refused.json()["detail"]
+
+
+async def test_head_is_get_without_its_body(client: httpx.AsyncClient, redis: Redis) -> None:
+    """Monitors and `curl -I` get the status and headers of GET, and the connection is free for what follows."""
+    task = await LiveTask(redis).create()
+    stream = f"/audio/tasks/{task.task_id}/events"
+    for path in ("/", "/health/live", "/audio/tasks", "/audio/tasks/nobody", stream, "/health/live"):
+        asked = await client.head(path, headers={"Accept": "text/html"}, timeout=10)
+        assert asked.content == b""
+        if path != stream:
+            got = await client.get(path, headers={"Accept": "text/html"})
+            assert (asked.status_code, asked.headers["content-type"]) == (got.status_code, got.headers["content-type"])
+            assert asked.headers["content-length"] == got.headers["content-length"]
+    assert (await client.head("/v1/audio/transcriptions")).status_code == 405
 
 
 async def test_every_route_is_described(client: httpx.AsyncClient) -> None:
