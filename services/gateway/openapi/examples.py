@@ -148,6 +148,7 @@ _CAPABILITIES = {
 ANSWERS: dict[tuple[str, str], Any] = {
     ("", "text/event-stream"): _STREAM,
     ("POST /audio/tasks", "application/json"): {"task_id": TASK_ID, "state": State.QUEUED, "links": LINKS},
+    ("POST /text/tasks", "application/json"): {"task_id": TASK_ID, "state": State.QUEUED, "links": LINKS},
     ("GET /audio/tasks/{task_id}", "application/json"): _STATE,
     ("GET /audio/capabilities", "application/json"): _CAPABILITIES,
     ("GET /audio/tasks", "application/json"): {"tasks": [_STATE], "next_cursor": "1773307800000"},
