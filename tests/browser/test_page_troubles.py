@@ -53,7 +53,7 @@ async def test_a_key_is_asked_for_where_one_is_needed(
 async def test_whoever_has_no_key_at_hand_loses_nothing(
     browser: Browser, guarded: str, conductor: Conductor, recording: Path
 ) -> None:
-    """The question for a key can be put off: the page says what that means, and asks again when a key is needed."""
+    """The question can be put off: the page says what that means, and asks when a key is needed, or at a button."""
     async with visit(browser, guarded) as page:
         await page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
         await expect(page.locator("#form-note")).to_contain_text("asks for an API key")
@@ -65,9 +65,12 @@ async def test_whoever_has_no_key_at_hand_loses_nothing(
         await page.reload()
         await page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
         await expect(page.locator("#tasks .state")).to_have_text("A key is needed")
-        await page.reload()
+        await expect(page.locator("#tasks .name")).to_have_text("Recording")  # what it is called is locked
+        await page.get_by_role("button", name="Enter a key").click()
         await give_key(page, WEB)
+        await expect(page.locator("#tasks .name")).to_have_text(recording.name)
         await expect(page.locator("#tasks .state")).to_have_text("Done")
+        await expect(page.get_by_role("button", name="Enter a key")).to_be_hidden()
 
 
 async def test_a_stream_outlives_its_link(

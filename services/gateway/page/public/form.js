@@ -2,6 +2,7 @@
 
 import {at, make, say} from './dom.js';
 import {askJson} from './gateway.js';
+import * as key from './key.js';
 import * as microphone from './microphone.js';
 import * as shelf from './shelf.js';
 import {brief, clock, languageName, size} from './text.js';
@@ -27,6 +28,7 @@ export function start(submit) {
     take([...event.target.files]);
     event.target.value = ''; // so that the same file can be chosen again
   });
+  at('enter-key').addEventListener('click', () => key.ask('This gateway asks for a key.')); // whoever hears of it looks again
   takeDrops(take);
   takeSpeech(take);
   offer();
@@ -49,6 +51,7 @@ export function refuse(name, {title, detail}) {
 export async function offer() {
   clearTimeout(looking);
   let isAll = false;
+  at('enter-key').hidden = true;
   try {
     const {languages, pairs, features, limits, ready} = await askJson('/audio/capabilities');
     addLanguages(at('language'), languages);
@@ -61,6 +64,7 @@ export async function offer() {
   } catch (refusal) {
     note(refusal.detail ?? 'What the gateway can do could not be found out.');
     isAll = refusal.passing === false;
+    at('enter-key').hidden = !['key_missing', 'key_unknown'].includes(refusal.code);
   }
   recall();
   clearTimeout(looking); // two may have looked at a time

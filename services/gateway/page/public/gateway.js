@@ -30,8 +30,8 @@ export function unreachable() {
 
 /** What people are told where the gateway speaks to programs. */
 const WORDS = {
-  key_missing: 'This gateway asks for an API key. Try again, and enter yours.',
-  key_unknown: 'The gateway does not know this API key. Try again, and enter another.',
+  key_missing: 'This gateway asks for an API key. Enter yours.',
+  key_unknown: 'The gateway does not know this API key. Enter another.',
 };
 
 /** The refusal in an answer. What is no problem document comes from something in between. */

@@ -72,6 +72,7 @@ function head(task) {
   at('transcript-empty').classList.toggle('waiting', isAtWork || task.isFetching);
   set('transcript-empty', isAtWork ? 'The first words appear here in a moment.'
     : task.isFetching ? 'The text is being fetched.'
+    : task.state === 'locked' ? 'The text is there for whoever has the key.'
     : task.state === 'completed' ? 'Nobody speaks in this recording.' : 'There is no text.');
 }
 
