@@ -5,10 +5,11 @@ Redis holds only a blob's name. Nothing here holds a recording in memory. A blob
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Self, cast
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -18,6 +19,12 @@ from obstore.store import LocalStore, ObjectStore, from_url
 
 from shared import scratch
 from shared.errors import Permanent, Retryable, SettingsError
+from shared.settings import BaseSettings
+
+_OWNERS = (
+    dict.fromkeys(("s3", "s3a"), "aws") | dict.fromkeys(("az", "azure", "abfs", "abfss"), "azure") | {"gs": "google"}
+)
+_CREDENTIALS = ("aws_access_key_id", "aws_secret_access_key", "azure_storage_account_key", "google_service_account_key")
 
 
 class Blob(msgspec.Struct, frozen=True):
@@ -30,15 +37,24 @@ class Blob(msgspec.Struct, frozen=True):
 class BlobStore:
     """Named, immutable files. All methods raise `Retryable` (`storage_unavailable`) when the store cannot serve."""
 
-    def __init__(self, url: str) -> None:
-        """Raises `SettingsError` when `url` names no store. A local folder is created; a bucket is not."""
+    def __init__(self, url: str, credentials: Mapping[str, str] | None = None) -> None:
+        """`credentials` are what obstore calls them; what is not there it takes from the environment, or from where the
+        process runs. Raises `SettingsError` when `url` names no store. A local folder is created; a bucket is not."""
         self._folder: Path | None = None
+        self._credentials = credentials or {}
         try:
             self._store = self._open(url)
         except (BaseError, ValueError, OSError) as error:
             raise SettingsError(
                 "BLOB_URL: it must be a folder that can be written, file:///folder, or s3://bucket/prefix, gs://…, az://…"
             ) from error
+
+    @classmethod
+    def of(cls, settings: BaseSettings) -> Self:
+        """The store that the settings name."""
+        owner = _OWNERS.get(urlsplit(settings.blob_url).scheme, "file")
+        found = {name: str(getattr(settings, name)) for name in _CREDENTIALS if name.startswith(f"{owner}_")}
+        return cls(settings.blob_url, {name: value for name, value in found.items() if value})
 
     async def put(self, name: str, path: Path) -> None:
         """Store the file at `path` as `name`. In a folder on the same disk this takes a link, not a copy."""
@@ -98,7 +114,7 @@ class BlobStore:
     def _open(self, url: str) -> ObjectStore:
         parts = urlsplit(url)
         if parts.scheme != "file":
-            return from_url(url)
+            return from_url(url, config=cast("Any", self._credentials) or None)  # its type differs from cloud to cloud
         self._folder = Path(unquote(parts.path))
         return LocalStore(self._folder, mkdir=True)
 

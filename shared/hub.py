@@ -21,6 +21,7 @@ import msgspec
 from shared.errors import MeshError
 from shared.manifest import Hub, Model, ModelFile
 from shared.models import sha256
+from shared.settings import secret_of
 
 CHUNK_BYTES = 1 << 20
 ENDPOINT = "https://huggingface.co"
@@ -63,7 +64,7 @@ class Download:
         """Asks the hub. Raises `MeshError` when it does not answer, or has no such model."""
         self._repo = repo
         self._endpoint = (environ.get("HF_ENDPOINT") or ENDPOINT).rstrip("/")
-        self._token = environ.get("HF_TOKEN")
+        self._token = secret_of(environ, "HF_TOKEN")
         with self._open(f"/api/models/{repo}/revision/{quote(revision, safe='')}?blobs=true") as answer:
             try:
                 self._found = msgspec.json.decode(answer.read(), type=_Repository)

@@ -238,7 +238,7 @@ class Mesh:
 
     @cached_property
     def _blobs(self) -> BlobStore:
-        return BlobStore(self._settings.blob_url)
+        return BlobStore.of(self._settings)
 
 
 def _log_left(call: _Call, error: str) -> None:

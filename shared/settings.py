@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar, get_args
+from typing import Annotated, Literal, TypeVar, get_args, get_type_hints
 
 import msgspec
 
@@ -14,18 +14,20 @@ T = TypeVar("T")
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
 Device = Literal["cpu", "cuda"]
+Secret = Annotated[str, msgspec.Meta(extra={"secret": True})]
+"""A setting that may stand in a file instead, which the variable of its name with `_FILE` behind it names."""
 
 
 class BaseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every process of the mesh reads. The environment variable of a field is its name in capitals."""
 
-    redis_url: str = "redis://127.0.0.1:6379/0"
+    redis_url: Secret = "redis://127.0.0.1:6379/0"
     """Where Redis is: `redis://user:password@host:port/db`, or `rediss://` for TLS."""
     redis_host: str = ""
     """Instead of the URL: the host alone, with the fields below. Here a password needs no escapes."""
     redis_port: Annotated[int, msgspec.Meta(ge=1, le=65_535)] = 6379
     redis_username: str = ""
-    redis_password: str = ""
+    redis_password: Secret = ""
     redis_tls: bool = False
     redis_tls_ca_file: Path | None = None
     """Who signs the certificates of Redis and its Sentinels, when the system does not know; with `rediss://`, too."""
@@ -38,10 +40,18 @@ class BaseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     are for the master, those below for the Sentinels."""
     redis_sentinel_master: str = "mymaster"
     redis_sentinel_username: str = ""
-    redis_sentinel_password: str = ""
+    redis_sentinel_password: Secret = ""
     redis_sentinel_tls: bool = False
     blob_url: str = "file:///var/lib/voxmesh/blobs"
     """Where recordings lie: a folder that all services share, or `s3://bucket/prefix`, `gs://…`, `az://…`."""
+    aws_access_key_id: Secret = ""
+    """Who asks a bucket of S3, …"""
+    aws_secret_access_key: Secret = ""
+    """… and how it proves that. Without both the identity of the machine is asked for."""
+    azure_storage_account_key: Secret = ""
+    """The same for Azure."""
+    google_service_account_key: Secret = ""
+    """The same for Google: the JSON of a service account."""
     models_dir: Path = Path("~/.cache/voxmesh/models")
     """Where `voxmesh models pull` puts the models."""
     log_format: Literal["console", "json"] = "console"
@@ -71,8 +81,10 @@ class BaseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 def load(kind: type[S], environ: Mapping[str, str]) -> S:
     """The settings of type `kind` from `environ`. Raises `SettingsError` naming the variable and what it must be."""
     values: dict[str, str] = {}
+    secret = secrets_of(kind)
     for field in msgspec.structs.fields(kind):
-        value = environ.get(field.name.upper())
+        variable = field.name.upper()
+        value = secret_of(environ, variable) if variable in secret else environ.get(variable)
         if value:
             values[field.name] = value
     try:
@@ -89,13 +101,45 @@ def load(kind: type[S], environ: Mapping[str, str]) -> S:
         raise SettingsError(f"{name.upper()}: {reason[0].lower()}{reason[1:]}") from error
 
 
-REDIS_VARIABLES = tuple(name.upper() for name in BaseSettings.__struct_fields__ if name.startswith("redis_"))
+def secrets_of(kind: type[BaseSettings]) -> frozenset[str]:
+    """The variables of the secrets among the settings of `kind`."""
+    hints = get_type_hints(kind, include_extras=True)
+    return frozenset(name.upper() for name in kind.__struct_fields__ if hints[name] == Secret)
+
+
+def secret_of(environ: Mapping[str, str], variable: str) -> str:
+    """The secret in `variable`, or in the file that `variable` with `_FILE` behind it names, there without the end of
+    its last line; empty when neither is given. What a file holds is in nobody's environment, so no other process
+    inherits it. Raises `SettingsError`, which never has the secret in it."""
+    value, name = environ.get(variable, ""), f"{variable}_FILE"
+    if not (file := environ.get(name)):
+        return value
+    if value:
+        raise SettingsError(f"{name}: {variable} is given, too; leave one of them out")
+    try:
+        found = Path(file).expanduser().read_text(encoding="utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise SettingsError(f"{name}: {file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise SettingsError(f"{name}: {file} is not text in UTF-8") from None  # the cause quotes what it could not read
+    if not found:
+        raise SettingsError(f"{name}: {file} is empty")
+    return found
+
+
+REDIS_VARIABLES = tuple(
+    name.upper() + end
+    for name in BaseSettings.__struct_fields__
+    if name.startswith("redis_")
+    for end in ("", "_FILE")
+    if not end or name.upper() in secrets_of(BaseSettings)
+)
 """What says where Redis is, and how to get in."""
 
 
 def names_redis(environ: Mapping[str, str]) -> bool:
     """Whether the environment says where a Redis is."""
-    return any(environ.get(name) for name in ("REDIS_URL", "REDIS_HOST", "REDIS_SENTINELS"))
+    return any(environ.get(name) for name in ("REDIS_URL", "REDIS_URL_FILE", "REDIS_HOST", "REDIS_SENTINELS"))
 
 
 def choose(variable: str, name: str, choices: Mapping[str, T]) -> T:

@@ -200,7 +200,7 @@ def build(
         surroundings=Surroundings(
             redis=redis,
             scripts=Scripts(redis, limits),
-            blobs=BlobStore(settings.blob_url),
+            blobs=BlobStore.of(settings),
             device=device,
             batches=Batches(device, observe=metrics.BATCH_SIZE.labels(stage.name).observe),
             tracing=tracing,

@@ -62,7 +62,7 @@ Injected = NamedDependency[Runtime]
 def build(settings: Settings, tracing: Tracing) -> Runtime:
     """The runtime, not at work yet and not connected. Raises `SettingsError` for what cannot be."""
     spool = Spool(settings.spool_dir)
-    blobs = BlobStore(settings.blob_url)
+    blobs = BlobStore.of(settings)
     pool = open_pool(settings, name="gateway")
     batching = Batching(pool)
     redis = cast("Redis", batching)

@@ -7,7 +7,7 @@ import msgspec
 
 from services.gateway.cors import origins_of
 from services.gateway.outbound.addresses import networks_of
-from shared.settings import BaseSettings, Count, Seconds
+from shared.settings import BaseSettings, Count, Seconds, Secret
 
 
 class Settings(BaseSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,7 +39,7 @@ class Settings(BaseSettings, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Comma-separated labels for classification when the client gives none; empty leaves it to the nlp worker."""
     default_entity_labels: str = ""
     """The same for entities."""
-    webhook_secret: str = ""
+    webhook_secret: Secret = ""
     """What webhooks are signed with, the same for all gateways: each tenant's own secret is made from it. Without one
     there are no webhooks."""
     webhook_retry_seconds: Seconds = 10.0
@@ -57,7 +57,7 @@ class Settings(BaseSettings, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """`name:sha256,…`: who is let in, as `voxmesh key NAME` prints it. Without keys everybody is."""
     api_keys_file: Path | None = None
     """The same in a file, one on a line, # for remarks. A change counts within a second."""
-    link_secret: str = ""
+    link_secret: Secret = ""
     """What stream links are signed with, the same for all gateways. Empty: they share a random one through Redis."""
     link_seconds: Count = 600
     """How long a stream link lets somebody open or reopen the stream of its task."""

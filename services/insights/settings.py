@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from shared.settings import Count, Seconds, StageSettings
+from shared.settings import Count, Seconds, Secret, StageSettings
 
 
 class Settings(StageSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -19,7 +19,7 @@ class Settings(StageSettings, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Where the endpoint is, up to and with `/v1`. What is said in the recordings goes there."""
     llm_model: str = ""
     """Its name for the model."""
-    llm_api_key: str = ""
+    llm_api_key: Secret = ""
     """Sent as a bearer token, where there is one."""
     llm_context_tokens: Annotated[int, msgspec.Meta(ge=1_000)] = 8_000
     """What the model reads and writes at once. A longer text is read in parts, and their answers are put together."""

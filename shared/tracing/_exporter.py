@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 
 from shared.errors import SettingsError
+from shared.settings import secret_of
 from shared.tracing._span import OFF, Tracing
 
 _ENDPOINT, _PROTOCOL = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_PROTOCOL"
 _TRACES_ENDPOINT, _TRACES_PROTOCOL = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"
+_HEADERS = "OTEL_EXPORTER_OTLP_HEADERS"
 _EXPORTER, _DISABLED = "OTEL_TRACES_EXPORTER", "OTEL_SDK_DISABLED"
 
 
@@ -26,9 +28,10 @@ def tracing_of(environ: Mapping[str, str], *, service: str) -> Tracing:
     spoken = _TRACES_PROTOCOL if _TRACES_PROTOCOL in given else _PROTOCOL
     if given.get(spoken, "http/protobuf") != "http/protobuf":
         raise SettingsError(f"{spoken}: there is no {given[spoken]!r}; choose from http/protobuf")
+    headers = secret_of(given, _HEADERS) if f"{_HEADERS}_FILE" in given else ""  # the SDK knows no such variable
     from shared.tracing._opentelemetry import Recorder  # noqa: PLC0415 - seven megabytes that few processes need
 
     try:
-        return Recorder(service)
+        return Recorder(service, headers)
     except ValueError as error:  # a number in one of its variables
         raise SettingsError(f"OTEL_…: {error}") from error

@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, StatusCode, TraceFlags
+from opentelemetry.util.re import parse_env_headers
 
 from shared.tracing._span import Facts, Kind, Span, current, working_for
 
@@ -86,11 +87,14 @@ class _Told:
 class Recorder:
     """`Tracing` with an exporter."""
 
-    def __init__(self, service: str) -> None:
-        """Connects to nothing. Raises `ValueError` for a variable of the SDK's that cannot be."""
+    def __init__(self, service: str, headers: str = "") -> None:
+        """`headers` are `name=value,…` in place of those in the environment. Connects to nothing. Raises `ValueError`
+        for a variable of the SDK's that cannot be."""
         self._ids = _Ids()
         self._provider = TracerProvider(resource=_resource(service), id_generator=self._ids, shutdown_on_exit=False)
-        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        self._provider.add_span_processor(
+            BatchSpanProcessor(OTLPSpanExporter(headers=parse_env_headers(headers, liberal=True)))
+        )
         self._tracer = self._provider.get_tracer("voxmesh", version("voxmesh"))
 
     @contextmanager

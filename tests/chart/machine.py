@@ -1,6 +1,6 @@
 """The containers of rendered Deployments as processes on this machine: their arguments, variables, ports and probes.
 
-What a cluster would give them is given here: a volume is a folder, a Secret a file or a value, the Service of Redis a
+What a cluster would give them is given here: a volume is a folder, a Secret a file, the Service of Redis a
 server on loopback. A path outside of all volumes is an error, since the root of a container cannot be written.
 """
 
@@ -17,16 +17,8 @@ from tests.chart.helm import Manifest, container, environment
 from tests.conftest import free_port, wait_until
 from tests.mesh import ROOT
 
-_PATHS = (
-    "HOME",
-    "MODELS_DIR",
-    "SPOOL_DIR",
-    "BLOB_URL",
-    "API_KEYS_FILE",
-    "REDIS_TLS_CA_FILE",
-    "REDIS_TLS_CERT_FILE",
-    "REDIS_TLS_KEY_FILE",
-)
+_PATHS = ("HOME", "MODELS_DIR", "SPOOL_DIR", "BLOB_URL")
+"""Besides those that name a file."""
 
 
 class Cluster(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,10 +93,8 @@ def _environ(deployment: Manifest, cluster: Cluster, ports: Mapping[str, int]) -
     """The container's variables, with its places where they are here. Nothing of our own environment is in them."""
     mounts = _mounted(deployment, cluster)
     found = {"PYTHONPATH": str(ROOT), **cluster.variables}
-    for name, value in environment(deployment).items():
-        reference: Any = value if isinstance(value, str) else value["secretKeyRef"]
-        text = reference if isinstance(reference, str) else cluster.secrets[f"{reference['name']}/{reference['key']}"]
-        found[name] = _here(text, mounts) if name in _PATHS else text
+    for name, text in environment(deployment).items():
+        found[name] = _here(text, mounts) if name in _PATHS or name.endswith("_FILE") else text
     return found | {
         "REDIS_HOST": "127.0.0.1",
         "REDIS_PORT": str(cluster.redis_port),
@@ -122,15 +112,14 @@ def _mounted(deployment: Manifest, cluster: Cluster) -> dict[str, Path]:
         folder = cluster.folder / (claim or f"{deployment['metadata']['name']}-{mount['name']}")
         folder.mkdir(exist_ok=True)
         for secret, item in _files(volume):
-            (folder / item["path"]).write_text(cluster.secrets[f"{secret}/{item['key']}"])
+            text = cluster.secrets[f"{secret}/{item['key']}"]
+            (folder / item["path"]).write_text(f"{text}\n")
         found[mount["mountPath"]] = cluster.models if mount["name"] == "models" else folder
     return found
 
 
 def _files(volume: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, str]]]:
     """What a volume takes from Secrets: each with its name."""
-    if "secret" in volume:
-        yield from ((volume["secret"]["secretName"], item) for item in volume["secret"]["items"])
     for source in volume.get("projected", {}).get("sources", []):
         yield from ((source["secret"]["name"], item) for item in source["secret"]["items"])
 

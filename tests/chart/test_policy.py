@@ -20,12 +20,13 @@ namespace, which is whoever installs it to choose, and digests, which a value ta
     reason="`make chart` does, and CI: checkov takes 300 MB and most of a minute",
 )
 def test_checkov_finds_nothing(tmp_path: Path) -> None:
-    """Every set of values passes; an exception is written into the manifest with its reason."""
+    """Every set of values passes, without an exception in a manifest."""
     try:
         python = tools.checkov()
     except Unavailable as error:
         leave_out(error)
     for values in helm.VALUES:
+        assert "checkov.io/skip" not in helm.text(values)
         (tmp_path / f"{values}.yaml").write_text(helm.text(values), encoding="utf-8")
     command = [python, "-m", "checkov.main", "--framework", "kubernetes", "--compact", "--quiet"]
     command += ["--skip-download", "--skip-check", _NOT_OURS, "--directory", tmp_path]

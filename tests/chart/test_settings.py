@@ -1,5 +1,6 @@
 """Variables in the manifests are settings of the services, and every setting can be reached through the chart."""
 
+import json
 import re
 
 import pytest
@@ -8,26 +9,32 @@ from deploy.local import cli
 from services.gateway.settings import Settings as Gateway
 from shared import keys
 from shared.messages import StageName
-from shared.settings import load
+from shared.settings import BaseSettings, load, secrets_of
 from tests.chart import helm
 from tests.chart.helm import environment, manifests, of_kind
-from tests.chart.options import SERVICES, STAGES, chosen, is_own, variables
+from tests.chart.options import SERVICES, STAGES, chosen, files, is_own, variables
 
 LIBRARIES = {"HOME", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HTTPS_PROXY"} | {
-    *("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"),
-    *("AWS_REGION", "AWS_ENDPOINT_URL", "AWS_ALLOW_HTTP", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+    *("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"),
+    *("AWS_REGION", "AWS_ENDPOINT_URL", "AWS_ALLOW_HTTP"),
 }
 """Variables that what lies below the services reads."""
+HEADERS = "OTEL_EXPORTER_OTLP_HEADERS"
+"""The one that shared.tracing takes from a file."""
 INSTEAD_OF_A_VALUE = {"REDIS_URL", "API_KEYS"}
 """Settings for which the chart has others: the parts of the address, and the file."""
 
 
 def _rendered(service: str) -> set[str]:
-    found: set[str] = set()
+    """Settings; of a secret whose file is named the secret."""
+    kind, found = SERVICES[service], set[str]()
     for values in helm.VALUES:
         if deployment := of_kind("Deployment", manifests(values)).get(service):
-            found |= environment(deployment).keys()
-    return found
+            found |= {
+                secret if (secret := name.removesuffix("_FILE")) in secrets_of(kind) | {HEADERS} else name
+                for name in environment(deployment)
+            }
+    return found - {HEADERS}
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -42,7 +49,9 @@ def test_each_setting_can_be_set(service: str) -> None:
     kind = SERVICES[service]
     by_name = chosen(kind).keys()
     unused = {"MODELS_DIR"} if service == "gateway" else set[str]()  # it has no models
-    assert variables(kind) - by_name - INSTEAD_OF_A_VALUE - unused <= _rendered(service)
+    if service not in {"gateway", "asr"}:  # these have no recordings
+        unused |= {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+    assert variables(kind) - by_name - INSTEAD_OF_A_VALUE - unused - files(kind) <= _rendered(service)
     assert not {name for name in by_name if is_own(name)}
 
 
@@ -76,7 +85,7 @@ def test_a_variable_is_there_once() -> None:
 def test_the_services_start_with_their_variables(values: str) -> None:
     """Each service takes what its manifest gives it, and has the address of Redis from it."""
     for name, deployment in of_kind("Deployment", manifests(values)).items():
-        given = {key: value if isinstance(value, str) else "secret" for key, value in environment(deployment).items()}
+        given = {key: text for key, text in environment(deployment).items() if not key.endswith("_FILE")}
         settings = load(SERVICES[name], given)
         assert settings.redis_host or settings.redis_sentinels
 
@@ -107,8 +116,31 @@ def test_variables_of_the_chart_cannot_be_overridden() -> None:
     )
     assert pattern
     libraries = LIBRARIES - {"HTTPS_PROXY"} - {name for name in LIBRARIES if name.startswith("AWS_")}
-    by_secret = {"LLM_API_KEY"}  # has no value of its own: its way is `extraEnv`, from a Secret
-    for service in SERVICES:
-        for name in _rendered(service) - by_secret:
-            if name in libraries or (name in variables(SERVICES[service]) and is_own(name)):
+    for service, kind in SERVICES.items():
+        for name in _rendered(service) - (secrets_of(kind) - secrets_of(BaseSettings)) - {"API_KEYS_FILE"}:
+            if name.startswith("AWS_"):
+                continue
+            if name in libraries or (name in variables(kind) and is_own(name)):
                 assert re.fullmatch(pattern[1], name), name
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_secret_may_come_another_way(service: str) -> None:
+    """As a variable, or as a file that something else has put into a volume, where the chart names no Secret for it."""
+    variable = "LINK_SECRET" if service == "gateway" else "AZURE_STORAGE_ACCOUNT_KEY"
+    block = service if service == "gateway" else f"stages.{service}"
+    reference = {"name": variable, "valueFrom": {"secretKeyRef": {"name": "mine", "key": "key"}}}
+    for given in (reference, {"name": f"{variable}_FILE", "value": "/vault/it"}):
+        options = ("--set-json", f"{block}.extraEnv={json.dumps([given])}")
+        assert given in helm.container(of_kind("Deployment", manifests("default", *options))[service])["env"]
+
+
+def test_secrets_without_a_value_are_files() -> None:
+    """`secretFiles` gives a service what the chart has no value for, as a file that nobody else may read."""
+    insights = of_kind("Deployment", manifests("card"))["insights"]
+    assert environment(insights)["LLM_API_KEY_FILE"] == "/etc/voxmesh/secrets/LLM_API_KEY"
+    (volume,) = [each for each in insights["spec"]["template"]["spec"]["volumes"] if each["name"] == "secrets"]
+    assert volume["projected"] == {
+        "defaultMode": 0o440,
+        "sources": [{"secret": {"name": "llm", "items": [{"key": "key", "path": "LLM_API_KEY"}]}}],
+    }

@@ -143,8 +143,8 @@ def build() -> Schema:
     schema = _block(values, "")
     properties = schema["properties"]
     properties["config"] = _settings(BaseSettings)
-    properties["gateway"]["properties"]["config"] = _settings(options.SERVICES["gateway"])
-    properties["stageDefaults"]["properties"]["config"] = _settings(StageSettings)
+    for block, kind in (("gateway", options.SERVICES["gateway"]), ("stageDefaults", StageSettings)):
+        properties[block]["properties"] |= {"config": _settings(kind), "secretFiles": _secret_files(kind)}
     properties["stages"] = {
         "type": "object",
         "properties": {name: _stage(StageName(name), values["stageDefaults"]) for name in stages},
@@ -156,7 +156,8 @@ def build() -> Schema:
 
 def _stage(name: StageName, defaults: Schema) -> Schema:
     schema = _optional(_block(defaults, "stageDefaults"))
-    schema["properties"]["config"] = _settings(options.STAGES[name])
+    kind = options.STAGES[name]
+    schema["properties"] |= {"config": _settings(kind), "secretFiles": _secret_files(kind)}
     if options.device_of(name):
         schema["properties"]["device"] = _leaf("cpu", "stages.device")
     return schema
@@ -164,6 +165,13 @@ def _stage(name: StageName, defaults: Schema) -> Schema:
 
 def _settings(kind: type[BaseSettings]) -> Schema:
     return {"type": "object", "properties": options.chosen(kind), "additionalProperties": False}
+
+
+def _secret_files(kind: type[BaseSettings]) -> Schema:
+    place = {"name": {"type": "string", "minLength": 1} | _NAME, "key": {"type": "string"} | _KEY}
+    closed = {"type": "object", "properties": place, "required": ["name", "key"], "additionalProperties": False}
+    properties = dict.fromkeys(sorted(options.files(kind)), closed)
+    return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
 def _block(values: Mapping[str, Any], path: str) -> Schema:

@@ -32,6 +32,7 @@ class Collector:
     def __init__(self) -> None:
         self.spans: list[Seen] = []
         self.bodies: list[bytes] = []
+        self.keys: list[str | None] = []
         self.url = ""
 
     @property
@@ -83,6 +84,7 @@ def collecting() -> Generator[Collector]:
         def do_POST(self) -> None:
             assert self.path == "/v1/traces"
             assert self.headers["Content-Type"] == "application/x-protobuf"
+            collector.keys.append(self.headers["X-Key"])
             collector.take(self.rfile.read(int(self.headers["Content-Length"])))
             self.send_response(200)
             self.send_header("Content-Length", "0")

@@ -1,5 +1,6 @@
 """One trace for each task, through processes that know nothing of each other, and none where nobody asks for them."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -16,7 +18,7 @@ from shared.errors import SettingsError
 from shared.messages import StageName
 from shared.redis import Redis
 from shared.settings import BaseSettings
-from shared.tracing import OFF, traceparent_of, tracing_of
+from shared.tracing import OFF, Kind, traceparent_of, tracing_of
 from tests.conftest import free_port, wait_until
 from tests.fakes.collector import Collector, Seen, collecting
 from tests.fakes.form import wav
@@ -172,6 +174,23 @@ print([name for name in sys.modules if name.startswith(heavy)])
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("variable", ["OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS_FILE"])
+async def test_the_collector_gets_the_headers_that_it_asks_for(
+    variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the environment or from a file, with what is escaped in them."""
+    (tmp_path / "headers").write_text("x-key=open%20sesame,x-tenant=speech\n")
+    with collecting() as collector:
+        for name, value in collector.environ.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv(variable, str(tmp_path / "headers") if variable.endswith("FILE") else "x-key=open%20sesame")
+        tracing = tracing_of(os.environ, service="asr")
+        with tracing.span("work", Kind.CONSUMER):
+            pass
+        await tracing.aclose()
+    assert collector.keys == ["open sesame"]
 
 
 URL = "http://127.0.0.1:4318"

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 from shared.blobs import BlobStore
 from shared.errors import Permanent, SettingsError
+from shared.settings import BaseSettings, load
 
 SOUND = bytes(range(256)) * 50_000
 
@@ -112,3 +115,42 @@ def test_a_url_that_names_no_store_is_refused_by_the_name_of_its_variable(url: s
     """A process with a wrong BLOB_URL says so at its start."""
     with pytest.raises(SettingsError, match="BLOB_URL"):
         BlobStore(url)
+
+
+async def test_a_bucket_is_asked_with_the_keys_of_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys in files sign what is sent to a bucket, though nothing of the process's own environment tells of them."""
+    signed: list[str] = []
+
+    class Bucket(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            signed.append(self.headers["Authorization"])
+            self.send_response(404)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's own name
+            """The test's output is not for this."""
+
+    files = {"AWS_ACCESS_KEY_ID": "who-asks", "AWS_SECRET_ACCESS_KEY": "hush"}
+    for name, text in files.items():
+        (tmp_path / name).write_text(f"{text}\n")
+        monkeypatch.delenv(name, raising=False)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Bucket) as server:
+        threading.Thread(target=server.serve_forever).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+        monkeypatch.setenv("AWS_REGION", "local")
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        environ = {"BLOB_URL": "s3://recordings", **{f"{name}_FILE": str(tmp_path / name) for name in files}}
+        with pytest.raises(Permanent):
+            async with BlobStore.of(load(BaseSettings, environ)).as_file("t1"):
+                pass
+        server.shutdown()
+    assert len(signed) == 1
+    assert "Credential=who-asks/" in signed[0]
+
+
+@pytest.mark.parametrize("url", ["gs://recordings", "az://account/recordings"])
+def test_keys_of_another_cloud_are_left_alone(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process may have keys of S3 for something else, and its recordings elsewhere."""
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "account")
+    BlobStore.of(BaseSettings(blob_url=url, aws_access_key_id="a", aws_secret_access_key="b"))

@@ -1,13 +1,16 @@
 """Settings from the environment."""
 
+from pathlib import Path
+
 import pytest
 
 from services.asr.settings import Settings as AsrSettings
 from services.gateway.settings import Settings as GatewaySettings
+from services.insights.settings import Settings as InsightsSettings
 from services.nlp.settings import Settings as NlpSettings
 from services.translate.settings import Settings as TranslateSettings
 from shared.errors import SettingsError
-from shared.settings import StageSettings, choose, load
+from shared.settings import BaseSettings, StageSettings, choose, load, names_redis, secrets_of
 
 
 def test_the_environment_is_read_by_name() -> None:
@@ -65,3 +68,48 @@ def test_a_switch_says_what_it_may_be() -> None:
     """`PAGE=off` is refused in words of the field, not of the decoder."""
     with pytest.raises(SettingsError, match=r"^PAGE: must be true or false$"):
         load(GatewaySettings, {"PAGE": "off"})
+
+
+SECRETS = {name: kind for kind in (InsightsSettings, GatewaySettings) for name in sorted(secrets_of(kind))}
+
+
+def test_what_is_secret() -> None:
+    """Whatever opens something may come from a file; a new one has to be marked, or this says so."""
+    fields = {name for kind in (GatewaySettings, InsightsSettings) for name in kind.__struct_fields__}
+    words = ("password", "secret", "api_key", "access_key", "account_key", "redis_url")
+    opening = {name.upper() for name in fields if name.endswith((*words, "access_key_id"))}
+    assert SECRETS.keys() == opening
+
+
+@pytest.mark.parametrize("variable", SECRETS)
+def test_a_secret_may_be_in_a_file(variable: str, tmp_path: Path) -> None:
+    """`NAME_FILE` names it; the line may end as lines do, and all else counts, spaces and signs, too."""
+    (tmp_path / "secret").write_bytes(" p@ss/w#rd é \r\n".encode())
+    settings = load(SECRETS[variable], {f"{variable}_FILE": str(tmp_path / "secret")})
+    assert getattr(settings, variable.lower()) == " p@ss/w#rd é "
+
+
+@pytest.mark.parametrize(
+    ("given", "content", "said"),
+    [
+        ("", None, "cannot be read: No such file or directory"),
+        ("", b"\n", "is empty"),
+        ("", b"hush\xff", "is not text in UTF-8"),
+        ("hush", b"hush", "REDIS_PASSWORD is given, too; leave one of them out"),
+    ],
+    ids=["missing", "empty", "binary", "twice"],
+)
+def test_a_file_without_a_secret_is_refused(given: str, content: bytes | None, said: str, tmp_path: Path) -> None:
+    """By the name of its variable and by what is wrong, never with what is in it."""
+    if content is not None:
+        (tmp_path / "file").write_bytes(content)
+    with pytest.raises(SettingsError, match=r"^REDIS_PASSWORD_FILE: ") as refused:
+        load(BaseSettings, {"REDIS_PASSWORD": given, "REDIS_PASSWORD_FILE": str(tmp_path / "file")})
+    assert said in refused.value.message
+    assert "hush" not in refused.value.message
+
+
+def test_an_address_in_a_file_is_an_address(tmp_path: Path) -> None:
+    """`voxmesh up` starts no Redis of its own then."""
+    assert names_redis({"REDIS_URL_FILE": str(tmp_path)})
+    assert not names_redis({"REDIS_PASSWORD_FILE": str(tmp_path)})

@@ -1,12 +1,5 @@
 {{/* Variables of the containers. Each is a field of the service's settings, or is read by a library below it. */}}
 
-{{/* Takes (list variable Secret key). */}}
-{{- define "voxmesh.secretEnv" -}}
-- name: {{ index . 0 }}
-  valueFrom:
-    secretKeyRef: {name: {{ index . 1 | quote }}, key: {{ index . 2 | quote }}}
-{{ end -}}
-
 {{- define "voxmesh.redisHost" -}}
 {{- eq .Values.redis.mode "bundled" | ternary (printf "%s-redis" (include "voxmesh.fullname" .)) .Values.redis.host -}}
 {{- end -}}
@@ -22,7 +15,6 @@
 - {name: REDIS_SENTINELS, value: {{ join "," $redis.sentinel.addresses | quote }}}
 - {name: REDIS_SENTINEL_MASTER, value: {{ $redis.sentinel.master | quote }}}
 - {name: REDIS_SENTINEL_USERNAME, value: {{ $redis.sentinel.username | quote }}}
-{{ with $redis.sentinel.existingSecret }}{{ include "voxmesh.secretEnv" (list "REDIS_SENTINEL_PASSWORD" . $redis.sentinel.passwordKey) }}{{ end -}}
 - {name: REDIS_SENTINEL_TLS, value: {{ $redis.sentinel.tls | quote }}}
 {{ else -}}
 - {name: REDIS_HOST, value: {{ include "voxmesh.redisHost" . | quote }}}
@@ -31,26 +23,9 @@
 {{ if ne $redis.mode "bundled" -}}
 - {name: REDIS_USERNAME, value: {{ $redis.username | quote }}}
 {{ end -}}
-{{ with $redis.existingSecret }}{{ include "voxmesh.secretEnv" (list "REDIS_PASSWORD" . $redis.passwordKey) }}{{ end -}}
 {{ if include "voxmesh.redisTLS" . -}}
 - {name: REDIS_TLS, value: "true"}
 {{ end -}}
-{{ if include "voxmesh.redisCA" . -}}
-- {name: REDIS_TLS_CA_FILE, value: /etc/voxmesh/redis/ca.crt}
-{{ end -}}
-{{ if include "voxmesh.redisClient" . -}}
-- {name: REDIS_TLS_CERT_FILE, value: /etc/voxmesh/redis/tls.crt}
-- {name: REDIS_TLS_KEY_FILE, value: /etc/voxmesh/redis/tls.key}
-{{ end -}}
-{{- end -}}
-
-{{/* The Secrets with certificates for Redis, where they are needed: who signs the server's, and our own. */}}
-{{- define "voxmesh.redisCA" -}}
-{{- if and (ne .Values.redis.mode "bundled") (or .Values.redis.tls.enabled .Values.redis.sentinel.tls) }}{{ .Values.redis.tls.caSecret }}{{ end -}}
-{{- end -}}
-
-{{- define "voxmesh.redisClient" -}}
-{{- if and (ne .Values.redis.mode "bundled") (or .Values.redis.tls.enabled .Values.redis.sentinel.tls) }}{{ .Values.redis.tls.clientSecret }}{{ end -}}
 {{- end -}}
 
 {{/* Takes (list $ reads): where recordings are. A stage that reads none has no way to them. */}}
@@ -72,10 +47,6 @@
 {{ if $store.s3.allowHttp -}}
 - {name: AWS_ALLOW_HTTP, value: "true"}
 {{ end -}}
-{{ with $store.s3.existingSecret -}}
-{{ include "voxmesh.secretEnv" (list "AWS_ACCESS_KEY_ID" . $store.s3.accessKeyIdKey) -}}
-{{ include "voxmesh.secretEnv" (list "AWS_SECRET_ACCESS_KEY" . $store.s3.secretAccessKeyKey) -}}
-{{ end -}}
 {{ end -}}
 {{ end -}}
 {{- end -}}
@@ -86,7 +57,6 @@
 - {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ .endpoint | quote }}}
 - {name: OTEL_TRACES_SAMPLER, value: parentbased_traceidratio}
 - {name: OTEL_TRACES_SAMPLER_ARG, value: {{ include "voxmesh.text" .ratio | quote }}}
-{{ with .headers.existingSecret }}{{ include "voxmesh.secretEnv" (list "OTEL_EXPORTER_OTLP_HEADERS" . $.Values.tracing.headers.key) }}{{ end -}}
 {{ end -}}
 {{- end -}}
 {{- end -}}

@@ -79,12 +79,6 @@ terminationGracePeriodSeconds: {{ int $block.terminationGracePeriodSeconds }}
 {{- if and (eq (index . 0).Values.blobStore.type "volume") (or (eq (index . 1) "gateway") $block.audio) }}yes{{ end -}}
 {{- end -}}
 
-{{/* Why a rule of a policy checker does not hold here: what reads the credentials of Redis and of buckets reads variables. */}}
-{{- define "voxmesh.exceptions" -}}
-annotations:
-  checkov.io/skip1: CKV_K8S_35=Clients of Redis and of buckets take their credentials from variables
-{{- end -}}
-
 {{/* Takes (list $ component block): labels and annotations of a pod. */}}
 {{- define "voxmesh.podMeta" -}}
 labels:
@@ -115,29 +109,6 @@ livenessProbe:
   periodSeconds: {{ int $probes.livenessSeconds }}
   timeoutSeconds: {{ int $probes.timeoutSeconds }}
   failureThreshold: {{ int $probes.livenessFailures }}
-{{- end -}}
-
-{{- define "voxmesh.redisFilesVolume" -}}
-{{ if or (include "voxmesh.redisCA" .) (include "voxmesh.redisClient" .) }}
-- name: redis-files
-  projected:
-    defaultMode: 0440
-    sources:
-      {{- with include "voxmesh.redisCA" . }}
-      - secret: {name: {{ . }}, items: [{key: {{ $.Values.redis.tls.caKey }}, path: ca.crt}]}
-      {{- end }}
-      {{- with include "voxmesh.redisClient" . }}
-      - secret:
-          name: {{ . }}
-          items: [{key: {{ $.Values.redis.tls.certKey }}, path: tls.crt}, {key: {{ $.Values.redis.tls.keyKey }}, path: tls.key}]
-      {{- end }}
-{{- end }}
-{{- end -}}
-
-{{- define "voxmesh.redisFilesMount" -}}
-{{ if or (include "voxmesh.redisCA" .) (include "voxmesh.redisClient" .) }}
-- {name: redis-files, mountPath: /etc/voxmesh/redis, readOnly: true}
-{{- end }}
 {{- end -}}
 
 {{- define "voxmesh.blobClaim" -}}

@@ -106,25 +106,28 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Takes (list key environment-of-a-container): a variable that a value of its own sets as well. */}}
+{{/* Takes (list key environment-of-a-container): a variable that a value of its own sets as well,
+itself or by its file. */}}
 {{- define "voxmesh.checkDoubles" -}}
 {{- $seen := dict -}}
 {{- range last . | fromYamlArray -}}
-{{- if hasKey $seen .name -}}
-{{- include "voxmesh.refuse" (list (first $) (printf "%s is set by another value" .name)) -}}
+{{- $name := trimSuffix "_FILE" .name -}}
+{{- if hasKey $seen $name -}}
+{{- include "voxmesh.refuse" (list (first $) (printf "%s is set by another value" $name)) -}}
 {{- end -}}
-{{- $_ := set $seen .name true -}}
+{{- $_ := set $seen $name true -}}
 {{- end -}}
 {{- end -}}
 
 {{/* Takes (list key variables). */}}
 {{- define "voxmesh.checkEnv" -}}
 {{- range last . -}}
-{{- if regexMatch "^(REDIS_.*|BLOB_URL|MODELS_DIR|SPOOL_DIR|HOST|PORT|HEALTH_PORT|HOME|MAX_UPLOAD_BYTES|SHUTDOWN_SECONDS|API_KEYS_FILE|LINK_SECRET|WEBHOOK_SECRET|WORKER_CONCURRENCY|DRAIN_SECONDS|[A-Z]+_DEVICE|HF_HUB_OFFLINE|TRANSFORMERS_OFFLINE|OTEL_EXPORTER_OTLP_(ENDPOINT|HEADERS)|OTEL_TRACES_SAMPLER(_ARG)?)$" .name -}}
+{{- if regexMatch "^(REDIS_.*|BLOB_URL|MODELS_DIR|SPOOL_DIR|HOST|PORT|HEALTH_PORT|HOME|MAX_UPLOAD_BYTES|SHUTDOWN_SECONDS|WORKER_CONCURRENCY|DRAIN_SECONDS|[A-Z]+_DEVICE|HF_HUB_OFFLINE|TRANSFORMERS_OFFLINE|OTEL_EXPORTER_OTLP_(ENDPOINT|HEADERS(_FILE)?)|OTEL_TRACES_SAMPLER(_ARG)?)$" .name -}}
 {{- include "voxmesh.refuse" (list (first $) (printf "%s is set by the chart itself: there is a value for it" .name)) -}}
 {{- end -}}
-{{- if and .value (regexMatch "(PASSWORD|SECRET|TOKEN|ACCESS_KEY|CREDENTIAL|API_KEY)" .name) -}}
-{{- include "voxmesh.refuse" (list (first $) (printf "%s is a secret: give it by valueFrom" .name)) -}}
+{{- $names := or (hasSuffix "_FILE" .name) (eq .name "GOOGLE_APPLICATION_CREDENTIALS") (hasSuffix "_PATH" .name) -}}
+{{- if and .value (not $names) (regexMatch "(PASSWORD|SECRET|TOKEN|ACCESS_KEY|ACCOUNT_KEY|CREDENTIAL|API_KEY)" .name) -}}
+{{- include "voxmesh.refuse" (list (first $) (printf "%s is a secret: give it by valueFrom, or name its file by %s_FILE" .name .name)) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

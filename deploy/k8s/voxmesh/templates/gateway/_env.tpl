@@ -8,15 +8,7 @@
 - {name: SPOOL_DIR, value: /var/lib/voxmesh/spool}
 - {name: MAX_UPLOAD_BYTES, value: {{ include "voxmesh.text" $gateway.maxUploadBytes | quote }}}
 - {name: SHUTDOWN_SECONDS, value: {{ int $gateway.shutdownSeconds | quote }}}
-{{ if $gateway.apiKeys.existingSecret -}}
-- {name: API_KEYS_FILE, value: {{ printf "/etc/voxmesh/keys/%s" $gateway.apiKeys.key | quote }}}
-{{ end -}}
-{{ with $gateway.linkSecret.existingSecret -}}
-{{ include "voxmesh.secretEnv" (list "LINK_SECRET" . $gateway.linkSecret.key) -}}
-{{ end -}}
-{{ with $gateway.webhookSecret.existingSecret -}}
-{{ include "voxmesh.secretEnv" (list "WEBHOOK_SECRET" . $gateway.webhookSecret.key) -}}
-{{ end -}}
+{{ include "voxmesh.secretEnv" (list . "gateway" $gateway) -}}
 {{ include "voxmesh.tracingEnv" . -}}
 {{ include "voxmesh.chosenEnv" (list . $gateway) }}
 {{- end -}}

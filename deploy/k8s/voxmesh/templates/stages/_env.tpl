@@ -13,6 +13,7 @@
 {{ with $stage.device -}}
 - {name: {{ index $ 1 | upper }}_DEVICE, value: {{ . | quote }}}
 {{ end -}}
+{{ include "voxmesh.secretEnv" . -}}
 {{ include "voxmesh.tracingEnv" $root -}}
 {{ include "voxmesh.chosenEnv" (list $root $stage) }}
 {{- end -}}

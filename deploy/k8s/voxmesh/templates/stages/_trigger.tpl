@@ -42,10 +42,10 @@
 {{ end -}}
 {{ end -}}
 {{ if include "voxmesh.redisTLS" . -}}
-{{ with include "voxmesh.redisCA" . -}}
+{{ with $redis.tls.caSecret -}}
 - {parameter: ca, name: {{ . }}, key: {{ $redis.tls.caKey }}}
 {{ end -}}
-{{ with include "voxmesh.redisClient" . -}}
+{{ with $redis.tls.clientSecret -}}
 - {parameter: cert, name: {{ . }}, key: {{ $redis.tls.certKey }}}
 - {parameter: key, name: {{ . }}, key: {{ $redis.tls.keyKey }}}
 {{ end -}}

@@ -21,7 +21,7 @@
 {{ if $stage.gpu.enabled -}}
 - {name: shm, mountPath: /dev/shm}
 {{ end -}}
-{{ include "voxmesh.redisFilesMount" $root }}
+{{ include "voxmesh.secretMount" . }}
 {{- end -}}
 
 {{- define "voxmesh.stageVolumes" -}}
@@ -44,7 +44,7 @@
 - name: shm
   emptyDir: {medium: Memory, sizeLimit: 1Gi}
 {{ end -}}
-{{ include "voxmesh.redisFilesVolume" $root }}
+{{ include "voxmesh.secretVolume" . }}
 {{- end -}}
 
 {{/* Takes a stage: its resources, with its graphics cards. */}}
