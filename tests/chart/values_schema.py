@@ -108,6 +108,12 @@ _VARIABLE: Schema = {
     "required": ["name"],
     "additionalProperties": False,
 }
+_VOLUME = {"type": "object", "properties": {"name": {"type": "string", "minLength": 1}}, "required": ["name"]}
+_MOUNT = {
+    "type": "object",
+    "properties": {**_VOLUME["properties"], "mountPath": {"type": "string", "pattern": "^/[^\\s]*$"}},
+    "required": ["name", "mountPath"],
+}
 _TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
 _STRINGS = {"type": "array", "items": {"type": "string", "minLength": 1}}
 _OBJECTS = {"type": "array", "items": {"type": "object"}}
@@ -124,6 +130,8 @@ OPEN: Mapping[str, Schema] = {
     "extraEgress": _OBJECTS,
     "extraObjects": _OBJECTS,
     "extraEnv": {"type": "array", "items": _VARIABLE},
+    "extraVolumes": {"type": "array", "items": _VOLUME},
+    "extraVolumeMounts": {"type": "array", "items": _MOUNT},
     "models": {"type": "array", "items": {"type": "string", "pattern": MODEL}},
     "hosts": {"type": "array", "items": {"type": "string", "pattern": "^[^:/@\\s]+$"}},
     "addresses": {"type": "array", "items": {"type": "string", "pattern": "^[^:/@\\s]+:[0-9]{1,5}$"}},

@@ -1,4 +1,4 @@
-{{/* Takes (list $ reads-recordings pulls-models config): where pods may go. Names are asked for anywhere, since clusters
+{{/* Takes (list $ reads-recordings pulls-models block): where pods may go. Names are asked for anywhere, since clusters
 keep their DNS in different places; what is outside of the cluster has no labels, so its ports stand for it. Ports are numbers
 here: not every network knows the names of another pod's. */}}
 {{- define "voxmesh.egress" -}}
@@ -28,12 +28,17 @@ here: not every network knows the names of another pod's. */}}
 {{- $ports | uniq | toJson -}}
 {{- end -}}
 
+{{/* Whether a variable of this name tells where something is that its service asks: a language model, a proxy, a hub. */}}
+{{- define "voxmesh.leads" -}}
+{{- if regexMatch "_(URL|ENDPOINT|PROXY)$" (upper .) }}yes{{ end -}}
+{{- end -}}
+
 {{- define "voxmesh.urlPort" -}}
 {{- default (hasPrefix "http://" . | ternary "80" "443") (trimPrefix ":" (regexFind ":[0-9]+$" (urlParse .).host)) -}}
 {{- end -}}
 
-{{/* Takes the same: the ports of bucket, package index, model hub, language model and collector of traces, for those that have
-to do with them. */}}
+{{/* Takes the same: the ports of bucket, package index, model hub, collector of traces and of whatever the variables of a block
+lead to, for those that have to do with them. */}}
 {{- define "voxmesh.webPorts" -}}
 {{- $root := index . 0 -}}{{- $ports := list -}}
 {{- if and (index . 1) (eq $root.Values.blobStore.type "url") -}}
@@ -47,6 +52,10 @@ to do with them. */}}
 {{- end -}}
 {{- end -}}
 {{- with $root.Values.tracing.endpoint }}{{ $ports = append $ports (include "voxmesh.urlPort" .) }}{{ end -}}
-{{- with (index . 3).LLM_BASE_URL }}{{ $ports = append $ports (include "voxmesh.urlPort" .) }}{{ end -}}
+{{- range include "voxmesh.chosenEnv" (list $root (index . 3)) | fromYamlArray -}}
+{{- if and (include "voxmesh.leads" .name) (regexMatch "^https?://" (default "" .value)) -}}
+{{- $ports = append $ports (include "voxmesh.urlPort" .value) -}}
+{{- end -}}
+{{- end -}}
 {{- $ports | uniq | toJson -}}
 {{- end -}}
