@@ -108,10 +108,13 @@ _VARIABLE: Schema = {
     "required": ["name"],
     "additionalProperties": False,
 }
-_VOLUME = {"type": "object", "properties": {"name": {"type": "string", "minLength": 1}}, "required": ["name"]}
-_MOUNT = {
+_VOLUME: Schema = {"type": "object", "properties": {"name": {"type": "string", "minLength": 1}}, "required": ["name"]}
+_MOUNT: Schema = {
     "type": "object",
-    "properties": {**_VOLUME["properties"], "mountPath": {"type": "string", "pattern": "^/[^\\s]*$"}},
+    "properties": {
+        "name": {"type": "string", "minLength": 1},
+        "mountPath": {"type": "string", "pattern": "^/[^\\s]*$"},
+    },
     "required": ["name", "mountPath"],
 }
 _TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
