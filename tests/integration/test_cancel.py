@@ -153,7 +153,7 @@ async def test_c05_attempt_that_writes_nothing_stops_too(
         async def begun() -> bool:
             return await redis.hget(keys.task(other), "claimed:asr") is not None
 
-        await wait_until(begun, description="the worker takes the next task", seconds=10)
+        await wait_until(begun, description="the worker takes the next task")
         halt.over.set()
         assert (await until_ended(redis, other))[-1].step is Step.COMPLETED
 

@@ -83,13 +83,13 @@ def test_an_interrupted_call_ends_at_once() -> None:
     """Ctrl-C gets through to whoever waits for a gateway that is away, and the client can be closed afterwards."""
     main = threading.main_thread().ident
     assert main is not None
-    with SyncMeshClient(f"http://127.0.0.1:{free_port()}", patience=30) as client:
+    with SyncMeshClient(f"http://127.0.0.1:{free_port()}", patience=120) as client:
         timer = threading.Timer(0.5, signal.pthread_kill, [main, signal.SIGINT])
         timer.start()
         started = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
             client.task("t")
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 30
         timer.join()
 
 

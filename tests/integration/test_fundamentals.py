@@ -210,7 +210,7 @@ async def test_r07_worker_that_is_told_to_stop_hands_its_job_back(
                 lambda: diary.exists() and diary.read_text().endswith("2\n"), description="the engine stalls at 2"
             )
             first.terminate()
-            await wait_until(lambda: first.poll() is not None, description="the worker stops", seconds=5)
+            await wait_until(lambda: first.poll() is not None, description="the worker stops")
             assert first.returncode == 0
         assert await redis.hget(keys.task("t"), "attempts:asr") == b"0"
         with worker_process(StageName.ASR, settings, environ):

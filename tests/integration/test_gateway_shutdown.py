@@ -35,7 +35,7 @@ async def replica(settings: BaseSettings) -> AsyncGenerator[Replica]:
     port = free_port()
     limits = httpx.Limits(max_connections=None)
     base = f"http://127.0.0.1:{port}"
-    with gateway_process(settings, port=port) as process:
+    with gateway_process(settings, port=port, environ={"SHUTDOWN_SECONDS": "60"}) as process:
         async with httpx.AsyncClient(base_url=base, timeout=30, trust_env=False, limits=limits) as client:
             await until_ready(client)
             yield Replica(process, client, port)
@@ -108,7 +108,7 @@ async def test_s14_fifty_clients_go_on_at_another_gateway(redis: Redis, settings
                 await task.complete()
         await wait_until(lambda: one.process.poll() is not None, description="the first gateway has left")
         assert one.process.returncode == 0
-        assert time.monotonic() - before < 5
+        assert time.monotonic() - before < 30
     for watcher in watchers:
         assert watcher.connections == 2
         assert watcher.hints[0] == 2000
@@ -133,4 +133,4 @@ async def test_s14_a_client_that_does_not_read_holds_up_nothing(redis: Redis, se
             before = time.monotonic()
             await wait_until(lambda: gateway.process.poll() is not None, description="the gateway has left")
     assert gateway.process.returncode == 0
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - before < 30

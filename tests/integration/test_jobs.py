@@ -176,7 +176,7 @@ async def test_a_worker_stops_in_time_though_redis_stands_still(durable_server: 
             )
             durable_server.pause()
             first.terminate()
-            await wait_until(lambda: first.poll() is not None, description="the worker stops", seconds=7)
+            await wait_until(lambda: first.poll() is not None, description="the worker stops")
             assert first.returncode == 0
         durable_server.go_on()
         with worker_process(StageName.ASR, settings, environ):

@@ -158,19 +158,21 @@ async def test_without_a_worker_the_deadline_comes(mesh: Mesh, redis: Redis) -> 
     before = time.monotonic()
     with pytest.raises(TimeoutError, match=r"nlp was not taken up by a worker within 0\.3 s"):
         await mesh.call("nlp", TEXTS, deadline=0.3)
-    assert time.monotonic() - before < 2
+    assert time.monotonic() - before < 20
     assert await left(redis) == []
 
 
 async def test_a_deadline_ends_the_work(mesh: Mesh, redis: Redis, settings: BaseSettings) -> None:
     """Watchers of the task are told that it has expired; the worker drops it and does the next one."""
-    engine, heard = FakeEngine(), redis.pubsub(ignore_subscribe_messages=True)
+    engine, heard, stall = FakeEngine(), redis.pubsub(ignore_subscribe_messages=True), threading.Event()
     async with working(STAGES[StageName.NLP], engine, settings), heard:
         await cast("Any", heard).psubscribe("audio_stream:*")
-        engine.do = once(LATER, lambda: time.sleep(1.5))
-        with pytest.raises(DeadlineExceeded, match="nlp was not done within 1 s"):
-            await mesh.call("nlp", TEXTS, deadline=1)
+        await mesh.call("nlp", TEXTS[:1])  # whoever is to take the next one is there
+        engine.do = once(LATER, lambda: stall.wait(60))
+        with pytest.raises(DeadlineExceeded, match="nlp was not done within 3 s"):
+            await mesh.call("nlp", TEXTS, deadline=3)
         assert await left(redis) == []
+        stall.set()
         assert len((await mesh.call("nlp", TEXTS)).segments) == MANY
         ends: list[bytes] = []
         while b"completed" not in ends:

@@ -21,13 +21,13 @@ def client_at(port: int) -> httpx.AsyncClient:
 
 
 async def test_s03_a_proxy_that_collects_passes_events_on_at_once(gateway_settings: Settings, task: LiveTask) -> None:
-    """Behind a proxy that holds answers back unless they say not to, an event is there within a second."""
+    """Behind a proxy that holds answers back unless they say not to, an event is there before the next is told."""
     async with serving(gateway_settings) as server, proxied(server.config.port) as (_, port), client_at(port) as client:
         async with client.stream("GET", f"/audio/tasks/{task.task_id}/events") as response:
             seen = frames(response)
             for _ in range(5):
                 await task.say("A word.")
-                async with asyncio.timeout(1):
+                async with asyncio.timeout(20):
                     await anext(seen)
         kept = await client.get("/health/live")
         assert kept.text == "live\n"
@@ -36,17 +36,17 @@ async def test_s03_a_proxy_that_collects_passes_events_on_at_once(gateway_settin
 async def test_s05_a_proxy_that_cuts_silence_leaves_the_stream_alone(
     gateway_settings: Settings, task: LiveTask
 ) -> None:
-    """From the connection on, and for five times as long as the proxy would bear, nothing happens but pings."""
+    """From the connection on, and for three times as long as the proxy would bear, nothing happens but pings."""
     async with (
         serving(gateway_settings) as server,
-        proxied(server.config.port, idle_seconds=1.0) as (proxy, port),
+        proxied(server.config.port, idle_seconds=2.0) as (proxy, port),
         client_at(port) as client,
         client.stream("GET", f"/audio/tasks/{task.task_id}/events") as response,
     ):
         opened = time.monotonic()
         pieces = blocks(response)
         assert await anext(pieces) == b": open"
-        while time.monotonic() - opened < 5.0:
+        while time.monotonic() - opened < 6.0:
             assert await anext(pieces) == b": ping"
         await task.complete()
         assert b"id: 1-0" in await anext(piece async for piece in pieces if piece != b": ping")
@@ -67,9 +67,10 @@ async def test_s15_a_late_client_gets_a_long_log(gateway_settings: Settings, red
         async with client.stream("GET", f"/audio/tasks/{task.task_id}/events") as response:
             seen = frames(response)
             ids = [(await anext(seen))[0]]
-            assert time.monotonic() - before < 2
+            first = time.monotonic() - before
             await task.complete()
             ids += [name async for name, _ in seen]
+            assert first < (time.monotonic() - before) / 2
     assert ids == [f"{number}-0" for number in range(1, 5_002)]
 
 
@@ -105,5 +106,5 @@ async def test_s10_nothing_is_left_of_a_client_that_leaves(gateway_settings: Set
                 await anext(blocks(response))
                 if chatty:
                     await task.say("A word.")
-            await wait_until(lambda: len(asyncio.all_tasks()) <= before, description="its tasks have ended", seconds=2)
+            await wait_until(lambda: len(asyncio.all_tasks()) <= before, description="its tasks have ended")
         assert (await client.get(f"/audio/tasks/{task.task_id}")).json()["state"] == "queued"

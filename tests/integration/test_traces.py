@@ -43,7 +43,7 @@ async def gateway(settings: BaseSettings, environ: Mapping[str, str]) -> AsyncGe
             await until_ready(client)
             yield client
         process.send_signal(signal.SIGTERM)
-        assert process.wait(15) == 0
+        assert process.wait(60) == 0
 
 
 async def submitted(client: httpx.AsyncClient, **fields: str) -> str:
@@ -136,7 +136,7 @@ async def test_what_is_left_is_sent_at_the_end(redis: Redis, settings: BaseSetti
 
                 await wait_until(is_heard, description="the recording is transcribed")
                 worker.send_signal(signal.SIGTERM)
-                assert worker.wait(15) == 0
+                assert worker.wait(60) == 0
             assert {span.name for span in collector.spans} == {"process arq:queue:asr", "send arq:queue:nlp"}
         assert {"POST /audio/tasks", "send arq:queue:asr"} < {span.name for span in collector.spans}
 
@@ -146,6 +146,7 @@ async def test_a_collector_that_does_not_answer_holds_up_nothing(redis: Redis, s
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
         environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": url, "OTEL_BSP_SCHEDULE_DELAY": "50", "NO_PROXY": "127.0.0.1"}
+        environ |= {"OTEL_EXPORTER_OTLP_TIMEOUT": "100", "OTEL_BSP_EXPORT_TIMEOUT": "100000"}
         async with gateway(settings, environ) as client:
             with (
                 worker_process(StageName.ASR, settings, environ) as asr,
@@ -154,11 +155,11 @@ async def test_a_collector_that_does_not_answer_holds_up_nothing(redis: Redis, s
                 assert (await until_ended(redis, await submitted(client)))[-1].step == "completed"
                 before = time.monotonic()
                 asr.send_signal(signal.SIGTERM)
-                assert asr.wait(15) == 0
+                assert asr.wait(60) == 0
             took = time.monotonic() - before
             before = time.monotonic()
-        assert took < 6
-        assert time.monotonic() - before < 6
+        assert took < 30
+        assert time.monotonic() - before < 30
 
 
 def test_without_an_exporter_nothing_is_imported() -> None:

@@ -37,7 +37,7 @@ async def test_r08_device_is_free_when_the_work_has_really_ended(device: Device)
     left.cancel()
     await asyncio.wait([left])
     following = asyncio.create_task(device.compute(finish.is_set))
-    await asyncio.wait_for(device.stuck.wait(), 5)
+    await asyncio.wait_for(device.stuck.wait(), 30)
     assert not following.done()
     finish.set()
     assert await following

@@ -16,9 +16,9 @@ async def rest(pace: Pace, *, at_most: float) -> None:
 async def test_a_wait_that_is_cut_short_was_a_rest() -> None:
     """Whoever is stopped while waiting for others has not worked meanwhile."""
     async with Pace(60.0) as pace:
-        await rest(pace, at_most=0.5)
-        assert pace.rested_seconds >= 0.49
-        assert pace.worked_seconds < 0.4
+        await rest(pace, at_most=1.0)
+        assert pace.rested_seconds >= 0.99
+        assert pace.worked_seconds < 0.9
 
 
 async def test_the_clock_goes_on_behind_a_wait_that_is_cut_short() -> None:
@@ -30,7 +30,7 @@ async def test_the_clock_goes_on_behind_a_wait_that_is_cut_short() -> None:
             await asyncio.Event().wait()
 
     working = asyncio.create_task(work())
-    ended, _ = await asyncio.wait([working], timeout=5)
+    ended, _ = await asyncio.wait([working], timeout=60)
     working.cancel()
     assert ended
     assert isinstance(working.exception(), TimeoutError)

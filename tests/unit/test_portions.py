@@ -64,7 +64,7 @@ def test_portions_in_lanes_are_even_and_leave_none_empty(count: int, size: int, 
 
 def test_lanes_run_at_the_same_time() -> None:
     """A portion that waits for another one is not waited for in vain."""
-    meeting = threading.Barrier(2, timeout=10)
+    meeting = threading.Barrier(2, timeout=60)
     places = Portions(1, lanes=2).compute(lambda _: [meeting.wait()], range(4))
     assert sorted(places) == [0, 0, 1, 1]
 
@@ -79,7 +79,7 @@ def test_a13_less_is_given_in_lanes_after_the_memory_ran_out() -> None:
 
 def test_an_error_in_a_lane_ends_all() -> None:
     """Whoever has asked learns that it did not work, and no lane is left at work."""
-    meeting, over = threading.Barrier(2, timeout=10), threading.Event()
+    meeting, over = threading.Barrier(2, timeout=60), threading.Event()
 
     def fail(items: Sequence[int]) -> Sequence[int]:
         meeting.wait()
@@ -101,7 +101,7 @@ async def test_a13_a_device_that_cannot_be_used_stops_its_worker() -> None:
         raise Unusable
 
     waiting = asyncio.create_task(device.compute(compute))
-    await asyncio.wait_for(device.stuck.wait(), 5)
+    await asyncio.wait_for(device.stuck.wait(), 30)
     assert not waiting.done()
     waiting.cancel()
     await asyncio.wait([waiting])
