@@ -115,7 +115,10 @@ async def test_a_subscription_that_went_deaf_is_made_anew(
 
             async def wakes() -> bool:
                 wakeups.jobs.clear()
-                return await redis.publish("vm:wake:test", b"job:t") > 0 and wakeups.jobs.is_set()
+                await redis.publish("vm:wake:test", b"job:t")
+                waiting = asyncio.create_task(wakeups.jobs.wait(), name="woken")
+                await asyncio.wait([waiting], timeout=2.0)
+                return waiting.done() or not waiting.cancel()
 
             await wait_until(wakes, description="the subscription stands")
             one = relay.connections
