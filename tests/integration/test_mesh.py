@@ -166,8 +166,8 @@ async def test_a_deadline_ends_the_work(mesh: Mesh, redis: Redis, settings: Base
     """Watchers of the task are told that it has expired; the worker drops it and does the next one."""
     engine, heard, stall = FakeEngine(), redis.pubsub(ignore_subscribe_messages=True), threading.Event()
     async with working(STAGES[StageName.NLP], engine, settings), heard:
-        await cast("Any", heard).psubscribe("audio_stream:*")
         await mesh.call("nlp", TEXTS[:1])  # whoever is to take the next one is there
+        await cast("Any", heard).psubscribe("audio_stream:*")
         engine.do = once(LATER, lambda: stall.wait(60))
         with pytest.raises(DeadlineExceeded, match="nlp was not done within 3 s"):
             await mesh.call("nlp", TEXTS, deadline=3)
