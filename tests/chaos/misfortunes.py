@@ -65,10 +65,10 @@ class Misfortunes:
 
     async def kill(self) -> None:
         """A worker is gone at once, and with it what it had in hand."""
-        worker = self._fleet.pick(self._fate)
-        jobs = await self._recoveries.in_hand(worker.process.pid)
+        jobs = await self._recoveries.in_hand()
+        worker = self._fleet.pick(self._fate)  # and gone before another misfortune can befall it
         self._fleet.kill(worker)
-        await self._recoveries.follow(jobs)
+        await self._recoveries.follow([job for job in jobs if job.is_of(worker.process.pid)])
 
     async def tell_to_stop(self) -> None:
         """A worker hands back what it has in hand."""

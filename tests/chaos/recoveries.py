@@ -19,6 +19,10 @@ class Job(NamedTuple):
     stage: StageName
     claimant: bytes
 
+    def is_of(self, pid: int) -> bool:
+        """Whether the worker with this process id is at it."""
+        return f"-{pid}-".encode() in self.claimant
+
 
 class Recoveries:
     """`seconds` has one entry for each job that was in the hands of somebody who died."""
@@ -29,9 +33,9 @@ class Recoveries:
         self._redis = redis
         self._clock = clock
 
-    async def in_hand(self, pid: int) -> Sequence[Job]:
-        """What the worker with this process id is at."""
-        return [job for job in await persist(self._jobs) if f"-{pid}-".encode() in job.claimant]
+    async def in_hand(self) -> Sequence[Job]:
+        """What all workers are at."""
+        return await persist(self._jobs)
 
     async def follow(self, jobs: Sequence[Job]) -> None:
         """Returns once somebody else is at each of these jobs, or there is nothing left to do."""
