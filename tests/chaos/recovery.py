@@ -57,7 +57,7 @@ class Ward:
         await wait_until(self._complete, description="all workers are there, half of them at work", seconds=120)
         async with asyncio.TaskGroup() as group:
             for worker in self._workers[:]:
-                if jobs := await self.recoveries.in_hand(worker.pid):
+                if jobs := [job for job in await self.recoveries.in_hand() if job.is_of(worker.pid)]:
                     worker.kill()
                     self._workers.remove(worker)
                     group.create_task(self.recoveries.follow(jobs))
@@ -67,7 +67,8 @@ class Ward:
     async def _complete(self) -> bool:
         there = await self._redis.zrange(keys.WORKERS, 0, -1)
         ready = [worker for worker in self._workers if any(f"-{worker.pid}-".encode() in name for name in there)]
-        at_work = [worker for worker in ready if await self.recoveries.in_hand(worker.pid)]
+        jobs = await self.recoveries.in_hand()
+        at_work = [worker for worker in ready if any(job.is_of(worker.pid) for job in jobs)]
         return len(ready) == 2 * AT_ONCE and len(at_work) == AT_ONCE
 
     def _hire(self, count: int) -> None:
