@@ -1,36 +1,19 @@
 """`redact=` over a real mesh with the embedded models: what nobody may read is in nothing that anybody can get."""
 
 import re
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
 
-import services.insights.engine
-import services.insights.settings
-import services.nlp.engine
-import services.nlp.settings
-import services.translate.engine
-import services.translate.settings
-from services.asr._recogniser import Recogniser
-from services.asr.stage import STAGE as ASR
-from services.gateway.settings import Settings
-from services.insights.stage import STAGE as INSIGHTS
-from services.nlp.stage import STAGE as NLP
-from services.translate.stage import STAGE as TRANSLATE
 from shared import codec
-from shared.errors import ModelMissing
 from shared.messages import Result
-from shared.settings import BaseSettings
-from shared.stage import Engine, Stage
 from shared.subtitles import Format
-from tests.fakes.gateway import frames, served
+from tests.fakes.gateway import frames
 from tests.fakes.recordings import write_wave
 from tests.fakes.voice import say
-from tests.mesh import working
 
 pytestmark = pytest.mark.timeout(300)  # loading takes a minute where others compute beside us
 
@@ -44,33 +27,6 @@ SPOKEN = "My name is Emma Miller. Please call me. The number is five five five, 
 NUMBER = r"(?<![\d.])(?:555|123|4567)(?!\d)"
 SECRETS = re.compile(rf"emma|miller|david|brown|laura|johnson|{NUMBER}|anna|smith|example\.?com|@", re.IGNORECASE)
 SAID = re.compile(rf"emma|miller|five five|{NUMBER}", re.IGNORECASE)
-
-
-@pytest.fixture(scope="module")
-def engines(whisper: Recogniser) -> list[tuple[Stage, Engine]]:
-    """The engines of all stages, loaded."""
-    made: list[tuple[Stage, Engine]] = [
-        (TRANSLATE, services.translate.engine.make_engine(services.translate.settings.Settings())),
-        (NLP, services.nlp.engine.make_engine(services.nlp.settings.Settings())),
-        (INSIGHTS, services.insights.engine.make_engine(services.insights.settings.Settings())),
-    ]
-    try:
-        for _, engine in made:
-            engine.load()
-    except ModelMissing as missing:
-        pytest.skip(str(missing))
-    return [(ASR, whisper), *made]
-
-
-@pytest.fixture
-async def client(
-    engines: list[tuple[Stage, Engine]], settings: BaseSettings, tmp_path: Path
-) -> AsyncIterator[httpx.AsyncClient]:
-    gateway = Settings(redis_url=settings.redis_url, blob_url=settings.blob_url, spool_dir=tmp_path / "spool")
-    async with AsyncExitStack() as mesh:
-        for stage, engine in engines:
-            await mesh.enter_async_context(working(stage, engine, settings))
-        yield await mesh.enter_async_context(served(gateway))
 
 
 async def everything(client: httpx.AsyncClient, kind: str, content: bytes) -> tuple[Result, Mapping[str, str]]:

@@ -1,29 +1,11 @@
 """A text through a real mesh with the embedded models, over HTTP."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from pathlib import Path
-
 import httpx
 import pytest
 
-import services.insights.engine
-import services.insights.settings
-import services.nlp.engine
-import services.nlp.settings
-import services.translate.engine
-import services.translate.settings
-from services.gateway.settings import Settings
-from services.insights.stage import STAGE as INSIGHTS
-from services.nlp.stage import STAGE as NLP
-from services.translate.stage import STAGE as TRANSLATE
 from shared import codec
-from shared.errors import ModelMissing
 from shared.messages import Result
-from shared.settings import BaseSettings
-from shared.stage import Engine, Stage
-from tests.fakes.gateway import frames, served
-from tests.mesh import working
+from tests.fakes.gateway import frames
 
 pytestmark = pytest.mark.timeout(300)  # loading takes a minute where others compute beside us
 
@@ -31,33 +13,6 @@ LETTER = """Good morning,
 
 Emma Miller met David Brown of Siemens in Berlin. They signed a contract for two million dollars!\r
 Please send the report to Maria by Friday."""
-
-
-@pytest.fixture(scope="module")
-def engines() -> list[tuple[Stage, Engine]]:
-    """The engines of all stages behind asr, loaded."""
-    made: list[tuple[Stage, Engine]] = [
-        (TRANSLATE, services.translate.engine.make_engine(services.translate.settings.Settings())),
-        (NLP, services.nlp.engine.make_engine(services.nlp.settings.Settings())),
-        (INSIGHTS, services.insights.engine.make_engine(services.insights.settings.Settings())),
-    ]
-    try:
-        for _, engine in made:
-            engine.load()
-    except ModelMissing as missing:
-        pytest.skip(str(missing))
-    return made
-
-
-@pytest.fixture
-async def client(
-    engines: list[tuple[Stage, Engine]], settings: BaseSettings, tmp_path: Path
-) -> AsyncIterator[httpx.AsyncClient]:
-    gateway = Settings(redis_url=settings.redis_url, blob_url=settings.blob_url, spool_dir=tmp_path / "spool")
-    async with AsyncExitStack() as mesh:
-        for stage, engine in engines:
-            await mesh.enter_async_context(working(stage, engine, settings))
-        yield await mesh.enter_async_context(served(gateway))
 
 
 async def processed(client: httpx.AsyncClient, text: str) -> Result:
