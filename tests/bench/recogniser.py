@@ -144,6 +144,10 @@ class Contestant:
         self._name = name
         self._process = process(environ or {}, _enter, load)
 
+    def wait(self) -> None:
+        """Returns when it is loaded: the process takes nothing else before."""
+        self._process.apply(os.getpid)
+
     def seconds(self, path: Path) -> float:
         """How long it takes for the recording."""
         return self._process.apply(_transcribed, (self._name, path))
@@ -204,6 +208,8 @@ def measure_speed(folder: Path) -> None:
         Contestant("faster-whisper, batched", faster_whisper_batched),
         Contestant("WhisperX, default VAD", whisperx_pipeline),
     ]
+    for contestant in contestants:
+        contestant.wait()
     rounds = [[contestant.seconds(path) for contestant in contestants] for _ in range(3)]
     for contestant in contestants:
         contestant.close()
