@@ -143,10 +143,7 @@ class Contestant:
     ) -> None:
         self._name = name
         self._process = process(environ or {}, _enter, load)
-
-    def wait(self) -> None:
-        """Returns when it is loaded: the process takes nothing else before."""
-        self._process.apply(os.getpid)
+        self._process.apply(os.getpid)  # which it does when all is loaded
 
     def seconds(self, path: Path) -> float:
         """How long it takes for the recording."""
@@ -208,8 +205,6 @@ def measure_speed(folder: Path) -> None:
         Contestant("faster-whisper, batched", faster_whisper_batched),
         Contestant("WhisperX, default VAD", whisperx_pipeline),
     ]
-    for contestant in contestants:
-        contestant.wait()
     rounds = [[contestant.seconds(path) for contestant in contestants] for _ in range(3)]
     for contestant in contestants:
         contestant.close()

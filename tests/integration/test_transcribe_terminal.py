@@ -68,7 +68,7 @@ def test_ctrl_c_cancels_on_the_server(slow_mesh: LocalMesh, recording: Path, tmp
         assert terminal.ended(seconds=10) == 130
     assert len(re.findall(r"[ab]\.ogg: cancelled", terminal.shown)) == 2
     now = states(slow_mesh)
-    assert now[:-before] == [State.CANCELLED] * 2
+    assert now[: len(now) - before] == [State.CANCELLED] * 2
     assert list((tmp_path / "out").iterdir()) == []
 
 
