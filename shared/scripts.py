@@ -24,8 +24,10 @@ def _source(*names: str) -> bytes:
 
 
 _SOURCES = {
-    **{name: _source(name) for name in ("take", "renew", "finish", "close", "discard")},
-    **{name: _source("trail", name) for name in ("claim", "commit", "release")},
+    **{name: _source(name) for name in ("take", "renew", "finish", "discard")},
+    **{name: _source("trail", name) for name in ("claim", "release")},
+    "commit": _source("trail", "progress", "commit"),
+    "close": _source("progress", "close"),
     **{name: _source("room", name) for name in ("admit", "submit")},
 }
 

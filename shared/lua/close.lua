@@ -22,7 +22,7 @@ if request.overdue and tonumber(redis.call('ZSCORE', watch, request.task_id) or 
 
 local count = redis.call('HINCRBY', task, 'events', 1)
 local progress = redis.call('HGET', task, 'progress')
-local event = string.gsub(request.event, '"progress":%-1', '"progress":' .. progress, 1)
+local event = raised(request.event, -1, tonumber(progress))
 redis.call('XADD', events, count .. '-0', 'event', event)
 redis.call('PUBLISH', request.channel, '{"id":"' .. count .. '-0",' .. string.sub(event, 2))
 redis.call('HSET', task, 'state', request.state, 'step', request.state, 'finished', now, 'error', request.error)

@@ -14,7 +14,7 @@ local records = #ARGV - 2
 local stage = request.stage
 
 local fields = redis.call('HMGET', task, 'state', 'fence:' .. stage, 'turn', 'published:' .. stage,
-  'ended:' .. request.before, 'events', 'reply', 'changes:' .. stage)
+  'ended:' .. request.before, 'events', 'reply', 'changes:' .. stage, 'progress')
 local state = fields[1]
 if not state then return {'GONE'} end
 if fields[2] ~= tostring(request.token) then return {'SUPERSEDED'} end
@@ -42,7 +42,7 @@ local due = tonumber(fields[3]) == request.position
 if due then
   local published = tonumber(fields[4] or '0')
   local count = tonumber(fields[6] or '0')
-  local shown
+  local reached, shown = tonumber(fields[9]), nil
   for _, event in ipairs(request.events) do
     local fresh
     if event.record > 0 then
@@ -53,14 +53,16 @@ if due then
     end
     if fresh then
       count = count + 1
-      redis.call('XADD', events, count .. '-0', 'event', event.logged or event.data)
-      redis.call('PUBLISH', request.channel, '{"id":"' .. count .. '-0",' .. string.sub(event.data, 2))
-      shown = event
+      local data = raised(event.data, event.progress, reached)
+      local logged = event.logged and raised(event.logged, event.progress, reached) or data
+      redis.call('XADD', events, count .. '-0', 'event', logged)
+      redis.call('PUBLISH', request.channel, '{"id":"' .. count .. '-0",' .. string.sub(data, 2))
+      reached, shown = math.max(reached, event.progress), event
     end
   end
   if shown then
     redis.call('HSET', task, 'events', count, 'published:' .. stage, published,
-      'step', shown.step, 'progress', shown.progress)
+      'step', shown.step, 'progress', reached)
   end
 end
 
