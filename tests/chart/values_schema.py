@@ -1,7 +1,8 @@
 """`values.schema.json`, made from `values.yaml`: `python -m tests.chart.values_schema` writes it, and the README.
 
 Each block is closed: a key that is not in `values.yaml` is refused by name, and each value has the type of its default.
-What a default cannot tell, choices and forms, stands in `RULES`; what Kubernetes alone understands, in `OPEN`.
+What a default cannot tell, choices and forms, stands in `RULES`, which values need others in `NEEDS`, and what
+Kubernetes alone understands in `OPEN`.
 """
 
 import json
@@ -146,6 +147,20 @@ OPEN: Mapping[str, Schema] = {
 }
 """By the name of the key, wherever it is, when its default is a list or a free map."""
 
+NEEDS = (
+    ("redis", "mode", "external", "host"),
+    ("redis", "mode", "sentinel", "sentinel.addresses"),
+    ("blobStore", "type", "url", "url"),
+    ("modelCache", "type", "existingClaim", "existingClaim"),
+    ("gateway.autoscaling", "type", "keda", "prometheusAddress"),
+    ("gateway.ingress", "enabled", True, "hosts"),
+    ("gateway.httpRoute", "enabled", True, "parentRefs"),
+)
+"""In a block: the key that, with this value, needs another one, which must not be empty then."""
+
+OF_ANY_POD = ("podAnnotations", "priorityClassName", "nodeSelector", "tolerations", "affinity")
+"""What of `podDefaults` the bundled Redis takes."""
+
 
 def build() -> Schema:
     """The whole schema."""
@@ -154,24 +169,44 @@ def build() -> Schema:
     schema = _block(values, "")
     properties = schema["properties"]
     properties["config"] = _settings(BaseSettings)
+    pods = _optional(properties["podDefaults"])["properties"]
     for block, kind in (("gateway", options.SERVICES["gateway"]), ("stageDefaults", StageSettings)):
-        properties[block]["properties"] |= {"config": _settings(kind), "secretFiles": _secret_files(kind)}
+        properties[block]["properties"] |= pods | _of_service(kind)
+    properties["redis"]["properties"]["bundled"]["properties"] |= {name: pods[name] for name in OF_ANY_POD}
+    defaults = _optional(properties["stageDefaults"])
     properties["stages"] = {
         "type": "object",
-        "properties": {name: _stage(StageName(name), values["stageDefaults"]) for name in stages},
+        "properties": {name: _stage(StageName(name), defaults) for name in stages},
         "additionalProperties": False,
     }
+    for block, key, value, needed in NEEDS:
+        _need(_at(schema, block), key, value, needed)
     properties["global"] = {"type": "object"}  # a chart around this one has it
     return {"$schema": "http://json-schema.org/draft-07/schema#", "title": "voxmesh", **schema}
 
 
-def _stage(name: StageName, defaults: Schema) -> Schema:
-    schema = _optional(_block(defaults, "stageDefaults"))
-    kind = options.STAGES[name]
-    schema["properties"] |= {"config": _settings(kind), "secretFiles": _secret_files(kind)}
-    if options.device_of(name):
-        schema["properties"]["device"] = _leaf("cpu", "stages.device")
+def _at(schema: Schema, path: str) -> Schema:
+    for key in path.split("."):
+        schema = schema["properties"][key]
     return schema
+
+
+def _need(block: Schema, key: str, value: object, needed: str) -> None:
+    full: Schema = {"minItems": 1} if _at(block, needed)["type"] == "array" else {"minLength": 1}
+    for part in reversed(needed.split(".")):
+        full = {"properties": {part: full}}
+    block.setdefault("allOf", []).append({"if": {"properties": {key: {"const": value}}}, "then": full})
+
+
+def _stage(name: StageName, defaults: Schema) -> Schema:
+    own = _of_service(options.STAGES[name])
+    if options.device_of(name):
+        own["device"] = _leaf("cpu", "stages.device")
+    return defaults | {"properties": defaults["properties"] | own}
+
+
+def _of_service(kind: type[BaseSettings]) -> Schema:
+    return {"config": _settings(kind), "secretFiles": _secret_files(kind)}
 
 
 def _settings(kind: type[BaseSettings]) -> Schema:
@@ -225,7 +260,7 @@ def _fits(path: str, pattern: str) -> bool:
 
 
 def _optional(schema: Schema) -> Schema:
-    """The same, with nothing required: what a stage leaves out is in `stageDefaults`."""
+    """The same, with nothing required: what a block leaves out is in the defaults."""
     return {
         key: {name: _optional(cast("Schema", inner)) for name, inner in value.items()} if key == "properties" else value
         for key, value in schema.items()

@@ -8,7 +8,7 @@ from typing import NamedTuple
 CHART = Path(__file__).parents[2] / "deploy/k8s/voxmesh"
 README = CHART / "README.md"
 _TABLE = re.compile(r"(?<=<!-- values -->\n).*(?=<!-- end of values -->)", re.DOTALL)
-_LINE = re.compile(r"(?P<indent> *)(?P<key>[A-Za-z]\w*): ?(?P<value>.*)")
+_LINE = re.compile(r"(?P<indent> *)(?P<key>[A-Za-z]\w*):(?: +(?P<value>[^\s#].*?))??(?: +# (?P<comment>.*))?")
 
 
 class Row(NamedTuple):
@@ -20,7 +20,7 @@ class Row(NamedTuple):
 
 
 def rows() -> Iterator[Row]:
-    """Each value in the order of the file, and each block that has a comment."""
+    """Each value in the order of the file, and each block that has a comment: above it with `# --`, or behind it."""
     path: list[str] = []
     comment = ""
     for line in (CHART / "values.yaml").read_text(encoding="utf-8").splitlines():
@@ -31,8 +31,9 @@ def rows() -> Iterator[Row]:
             comment += text.removeprefix("#")
         elif found := _LINE.fullmatch(line):
             path = [*path[: len(found["indent"]) // 2], found["key"]]
+            comment = found["comment"] or comment
             if found["value"] or comment:
-                yield Row(".".join(path), found["value"], comment)
+                yield Row(".".join(path), found["value"] or "", comment)
             comment = ""
 
 

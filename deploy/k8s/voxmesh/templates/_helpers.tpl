@@ -69,7 +69,18 @@ voxmesh.io/environment: {{ $root.Values.environment }}
 {{- if and (kindIs "float64" .) (eq (floor .) .) -}}{{ int64 . }}{{- else -}}{{ toString . }}{{- end -}}
 {{- end -}}
 
-{{/* Takes (dict of defaults, dict of a stage): the stage as it is to be. */}}
+{{/* Takes (list $ block-of-a-stage): the stage as it is to be. */}}
 {{- define "voxmesh.stage" -}}
-{{- mergeOverwrite (deepCopy (first .)) (deepCopy (default dict (last .))) | toYaml -}}
+{{- $values := (first .).Values -}}
+{{- mergeOverwrite (deepCopy $values.podDefaults) (deepCopy $values.stageDefaults) (deepCopy (default dict (last .))) | toYaml -}}
+{{- end -}}
+
+{{/* The gateway as it is to be. */}}
+{{- define "voxmesh.gateway" -}}
+{{- mergeOverwrite (deepCopy .Values.podDefaults) (deepCopy .Values.gateway) | toYaml -}}
+{{- end -}}
+
+{{/* Takes the name of a service: whether it reads recordings. Only then does it reach the blob store. */}}
+{{- define "voxmesh.reads" -}}
+{{- if has . (list "gateway" "asr") }}yes{{ end -}}
 {{- end -}}

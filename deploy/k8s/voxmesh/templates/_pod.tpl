@@ -56,8 +56,7 @@ topologySpreadConstraints:
       matchLabels: {{- include "voxmesh.selector" (list $root (index $ 1)) | nindent 8 }}
     matchLabelKeys: [pod-template-hash]
   {{- end }}
-{{ end -}}
-terminationGracePeriodSeconds: {{ int $block.terminationGracePeriodSeconds }}
+{{- end }}
 {{- end -}}
 
 {{/* A volume that one node at a time may have keeps its users together: elsewhere they would wait for it for ever. */}}
@@ -74,9 +73,9 @@ terminationGracePeriodSeconds: {{ int $block.terminationGracePeriodSeconds }}
 {{- with $affinity }}{{ toYaml . }}{{ end -}}
 {{- end -}}
 
+{{/* Takes the same. */}}
 {{- define "voxmesh.sharesVolume" -}}
-{{- $block := index . 2 -}}
-{{- if and (eq (index . 0).Values.blobStore.type "volume") (or (eq (index . 1) "gateway") $block.audio) }}yes{{ end -}}
+{{- if and (eq (index . 0).Values.blobStore.type "volume") (include "voxmesh.reads" (index . 1)) }}yes{{ end -}}
 {{- end -}}
 
 {{/* Takes (list $ component block): labels and annotations of a pod. */}}

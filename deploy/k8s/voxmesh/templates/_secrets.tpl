@@ -15,7 +15,7 @@ REDIS_PASSWORD_FILE. So no environment has them, of a process or of its children
 {{- $found = append $found (list "REDIS_TLS_CERT" $redis.tls.clientSecret $redis.tls.certKey) -}}
 {{- $found = append $found (list "REDIS_TLS_KEY" $redis.tls.clientSecret $redis.tls.keyKey) -}}
 {{- end -}}
-{{- if and (or $gateway $block.audio) (hasPrefix "s3://" $store.url) -}}
+{{- if and (include "voxmesh.reads" (index . 1)) (hasPrefix "s3://" $store.url) -}}
 {{- $found = append $found (list "AWS_ACCESS_KEY_ID" $store.s3.existingSecret $store.s3.accessKeyIdKey) -}}
 {{- $found = append $found (list "AWS_SECRET_ACCESS_KEY" $store.s3.existingSecret $store.s3.secretAccessKeyKey) -}}
 {{- end -}}

@@ -7,7 +7,7 @@
 - {name: TRANSFORMERS_OFFLINE, value: "1"}
 - {name: MODELS_DIR, value: {{ $root.Values.modelCache.path | quote }}}
 {{ include "voxmesh.redisEnv" $root -}}
-{{ include "voxmesh.blobEnv" (list $root $stage.audio) -}}
+{{ include "voxmesh.blobEnv" (list $root (include "voxmesh.reads" (index . 1))) -}}
 - {name: WORKER_CONCURRENCY, value: {{ int $stage.concurrency | quote }}}
 - {name: DRAIN_SECONDS, value: {{ include "voxmesh.text" $stage.drainSeconds | quote }}}
 {{ with $stage.device -}}

@@ -24,7 +24,8 @@
     databaseIndex: "0"
     listName: {{ printf "arq:queue:%s" (index . 1) | quote }}
     listLength: {{ int $scaling.jobsPerReplica | quote }}
-    activationListLength: {{ int $scaling.activationJobs | quote }}
+    # A single job wakes the stage.
+    activationListLength: "0"
   {{- if include "voxmesh.kedaSecrets" $root }}
   authenticationRef: {name: {{ include "voxmesh.fullname" $root }}-redis}
   {{- end }}
@@ -55,7 +56,7 @@
 {{/* Whether a stage is scaled by its queue. */}}
 {{- define "voxmesh.asksQueues" -}}
 {{- range $name, $own := .Values.stages -}}
-{{- $stage := include "voxmesh.stage" (list $.Values.stageDefaults $own) | fromYaml -}}
+{{- $stage := include "voxmesh.stage" (list $ $own) | fromYaml -}}
 {{- if and $stage.enabled (eq $stage.autoscaling.type "keda") }}yes{{ end -}}
 {{- end -}}
 {{- end -}}
