@@ -12,7 +12,7 @@ import httpx
 
 from shared.client._clock import Clock
 from shared.client._form import Audio, Form, Options, fields_of, recording_form
-from shared.client._http import Http, read, task_of
+from shared.client._http import Http, read
 from shared.client._stream import Stream
 from shared.client._task import TaskState, Update
 from shared.errors import MeshRefused, TaskFailed
@@ -75,8 +75,8 @@ class MeshClient:
     ) -> str:
         """The id of a new task for the text: all that is done with a recording, without the transcription."""
         form = Form(fields_of(options), "text", text.encode(), name=name or "text.txt")
-        response = await self._send("/text/process-stream-realtime", self._clock(deadline), form, idempotency_key)
-        return task_of(response)
+        response = await self._send("/text/tasks", self._clock(deadline), form, idempotency_key)
+        return read(response, _Submitted).task_id
 
     async def watch(
         self,

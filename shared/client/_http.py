@@ -64,8 +64,8 @@ class Http:
         return await self._persist(clock, lambda: self._client.build_request("DELETE", path, timeout=_REQUEST))
 
     async def post(self, path: str, clock: Clock, *, form: Form, headers: Mapping[str, str]) -> httpx.Response:
-        """The answer to a form; of a stream of events its headers only. Raises what stands in the way of sending the
-        form once more, where that cannot be done."""
+        """The answer to a form. Raises what stands in the way of sending the form once more, where that cannot be
+        done."""
         sent = {**headers, **form.headers}
         return await self._persist(
             clock,
@@ -88,8 +88,7 @@ class Http:
         while True:
             try:
                 async with self._opened(build(), clock) as response:
-                    if not _is_stream(response):
-                        await _body(response, clock)
+                    await _body(response, clock)
                     return response
             except (MeshRefused, MeshUnreachable) as error:
                 if not (passing(error) and repeatable()):
@@ -156,14 +155,6 @@ def read(response: httpx.Response, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(response.content, type=kind)
     except msgspec.DecodeError as error:
-        raise _no_gateway() from error
-
-
-def task_of(response: httpx.Response) -> str:
-    """The task that a stream is about. Raises `MeshError` (`not_understood`) when it names none."""
-    try:
-        return response.headers["X-Task-Id"]
-    except KeyError as error:
         raise _no_gateway() from error
 
 
