@@ -123,6 +123,8 @@ def _demo(arguments: Arguments, environ: Mapping[str, str]) -> int:
     from deploy.local.demo import Order, demo, sample
     from deploy.local.terminal import run
 
+    if arguments.no_translation and arguments.target:
+        raise SettingsError("--target: it asks for a translation, and --no-translation for none; leave out one of them")
     with sample() as recording:
         file = arguments.file or recording
         if not file.is_file():
@@ -131,7 +133,7 @@ def _demo(arguments: Arguments, environ: Mapping[str, str]) -> int:
             file=file,
             options={
                 "language": arguments.language,
-                "target_language": "" if arguments.no_translation else arguments.target,
+                "target_language": arguments.target,
                 "include_translation": not arguments.no_translation,
                 "include_insights": not arguments.no_insights,
             },

@@ -25,6 +25,7 @@ from services.gateway.head import answering_head
 from services.gateway.limits import raise_file_limit
 from services.gateway.methods import options_for
 from services.gateway.openapi import schema_config
+from services.gateway.parameters import Query
 from services.gateway.protocol import Protocol
 from services.gateway.runtime import build, running
 from services.gateway.settings import Settings
@@ -74,7 +75,7 @@ def create_app(settings: Settings, tracing: Tracing = OFF) -> Litestar:
 
     return Litestar(
         route_handlers=[options_for(handlers), *handlers],
-        guards=[runtime.access.guard],
+        guards=[runtime.access.guard, Query().guard],
         dependencies={
             "runtime": Provide(lambda: runtime, sync_to_thread=False),
             "caller": Provide(caller_of, sync_to_thread=False),

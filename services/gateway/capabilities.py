@@ -78,7 +78,7 @@ class CapabilitiesFound(msgspec.Struct, frozen=True, kw_only=True):
 @get(
     "/audio/capabilities",
     summary="What the running workers can do",
-    responses=refusals(503),
+    responses=refusals(400, 503),
     tags=["operations"],
 )
 async def capabilities(runtime: Injected) -> CapabilitiesFound:

@@ -3,7 +3,8 @@
 This is the one place where exceptions become HTTP.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from http import HTTPStatus
 from typing import Any
 
@@ -23,6 +24,8 @@ log = structlog.get_logger(__name__)
 RETRY_SECONDS = 5
 """When a client is told to try again."""
 
+_LONGEST_NAME = 100
+"""Characters of a name that are compared with others: the time that takes grows with their square."""
 _PERMANENT = {"unsupported_media": 415, "too_long": 413}
 """Status of what is the recording's fault by its code; 422 otherwise."""
 
@@ -76,6 +79,12 @@ class ProblemBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 def unavailable(detail: str, *, code: str = "unavailable") -> Problem:
     """A 503 that says when to come back."""
     return Problem(503, code, detail, headers={"Retry-After": str(RETRY_SECONDS)})
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The one of `known` that whoever wrote `name` has probably meant; empty when it is like none of them."""
+    plain = name[:_LONGEST_NAME].strip().lower().replace("-", "_")
+    return next(iter(get_close_matches(plain, sorted(known), n=1)), "")
 
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[ProblemBody]:

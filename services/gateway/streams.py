@@ -113,7 +113,7 @@ async def stream(
     opt=LINK,
     dependencies=_LAST_SEEN,
     summary="The events of a task",
-    responses=event_stream() | refusals(404, 410, 503),
+    responses=event_stream() | refusals(400, 404, 410, 503),
     tags=["streams"],
 )
 async def task_events(

@@ -189,7 +189,7 @@ async def task_state(
     "/audio/tasks/{task_id:str}",
     status_code=202,
     summary="Cancel a task",
-    responses=refusals(404, 409, 410, 503),
+    responses=refusals(400, 404, 409, 410, 503),
     tags=["tasks"],
 )
 async def cancel_task(task_id: FromPath[str], runtime: Injected, caller: CallerInjected) -> Submitted:

@@ -60,6 +60,52 @@ async def test_head_is_get_without_its_body(client: httpx.AsyncClient, redis: Re
     assert (await client.head("/v1/audio/transcriptions")).status_code == 405
 
 
+@pytest.mark.parametrize(
+    ("path", "code", "field", "meant"),
+    [
+        ("/audio/tasks?limt=3", "unknown_parameter", "limt", ["limit"]),
+        ("/audio/tasks?limit=3&limit=4", "field_twice", "limit", None),
+        ("/audio/tasks?colour", "unknown_parameter", "colour", None),
+        ("/audio/tasks/some-id?Debug=true", "unknown_parameter", "Debug", ["debug"]),
+        ("/audio/tasks/some-id/result?formt=srt", "unknown_parameter", "formt", ["format"]),
+        ("/audio/tasks/some-id/events?last-event-id=3-0", "unknown_parameter", "last-event-id", ["last_event_id"]),
+        ("/audio/process-stream?task_id=a&task_id=b", "field_twice", "task_id", None),
+        ("/audio/events?task_id=a&task_id=b&taskid=c", "unknown_parameter", "taskid", ["task_id"]),
+        ("/audio/capabilities?verbose=1", "unknown_parameter", "verbose", None),
+    ],
+)
+async def test_a_parameter_that_is_not_known_is_refused(
+    client: httpx.AsyncClient, path: str, code: str, field: str, meant: list[str] | None
+) -> None:
+    """By its name, with the one that was probably meant; and so is one that comes twice. Nothing is ignored."""
+    answer = await client.get(path)
+    told = answer.json()
+    assert (answer.status_code, told["code"], told["field"], told.get("offered")) == (400, code, field, meant)
+
+
+async def test_a_field_in_the_address_is_refused(client: httpx.AsyncClient) -> None:
+    """Before anything is read: options of a submission belong into its form."""
+    for path in ("/audio/tasks", "/text/tasks", "/audio/process-stream", "/text/process-stream-realtime"):
+        answer = await client.post(f"{path}?language=en", files={"audio": b"", "text": b""})
+        assert (answer.status_code, answer.json()["code"]) == (400, "unknown_parameter")
+        assert "-F language=" in answer.json()["detail"]
+
+
+async def test_what_others_add_to_an_address_does_no_harm(client: httpx.AsyncClient) -> None:
+    """Probes, scrapers, browsers and clients of OpenAI's API put things there of their own; a link may carry a token
+    where none is asked for."""
+    for path in (
+        "/health/ready?verbose",
+        "/metrics?name[]=up",
+        "/?utm_source=x",
+        "/schema?v=1",
+        "/v1/models?api-version=1",
+    ):
+        assert (await client.get(path, headers={"Accept": "text/html"})).status_code == 200, path
+    missing = await client.get("/audio/tasks/some-id/events?token=x&token=y")
+    assert missing.json()["code"] == "no_such_task"
+
+
 async def test_every_route_is_described(client: httpx.AsyncClient) -> None:
     """/schema is an OpenAPI document with a summary and a description for each operation, and the upload form."""
     document = json.loads((await client.get("/schema")).text)

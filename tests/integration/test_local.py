@@ -164,19 +164,20 @@ def test_the_demo_fails_with_the_reason(mesh_url: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "option"),
+    ("words", "fault"),
     [
-        (("demo", "--target", "gibberish"), "--target"),
-        (("demo", "--language", "gibberish"), "--language"),
-        (("transcribe", "deploy/local/sample.ogg", "--translate", "gibberish"), "--translate"),
+        (("demo", "--target", "gibberish"), "--target: 'gibberish' is not a language"),
+        (("demo", "--target", "pt", "--no-translation"), "--target: it asks for a translation, and --no-translation"),
+        (("demo", "--language", "gibberish"), "--language: 'gibberish' is not a language"),
+        (("transcribe", "deploy/local/sample.ogg", "--translate", "gibberish"), "--translate: 'gibberish' is not"),
     ],
-    ids=["target", "language", "translate"],
+    ids=["target", "contradiction", "language", "translate"],
 )
-def test_no_mesh_is_started_for_what_is_no_language(tmp_path: Path, words: Sequence[str], option: str) -> None:
+def test_no_mesh_is_started_for_what_cannot_be(tmp_path: Path, words: Sequence[str], fault: str) -> None:
     """It is refused at once, and nothing else is said."""
     done = voxmesh(*words, VOXMESH_HOME=str(tmp_path), VOXMESH_URL="")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"voxmesh: {option}: 'gibberish' is not a language")
+    assert done.stderr.startswith(f"voxmesh: {fault}")
     assert len(done.stderr.splitlines()) == 1
 
 

@@ -38,9 +38,10 @@ def test_u19_what_is_neither(name: str) -> None:
     assert (caught.value.status, caught.value.code, caught.value.field) == (400, "bad_field", name)
 
 
-def test_a_target_without_translation_is_no_translation() -> None:
-    """Only `include_translation` adds the stage; it translates to the default when no target is named."""
-    assert options_of({"target_language": "es"}, SETTINGS).target_language is None
+def test_a_target_asks_for_a_translation() -> None:
+    """Who says to which language wants it; who only wants a translation gets the default."""
+    assert options_of({"target_language": "es"}, SETTINGS).target_language == "es"
+    assert options_of({"target_language": " "}, SETTINGS).target_language is None
     assert options_of({"include_translation": "1"}, SETTINGS).target_language == "pt"
     assert options_of({"include_translation": "1", "target_language": "es-MX"}, SETTINGS).target_language == "es"
 
@@ -77,7 +78,7 @@ def test_labels_have_bounds(text: str) -> None:
 
 def fields_of(*parts: tuple[str, str]) -> dict[str, str]:
     """What a form with these fields, one after the other, comes to."""
-    fields = TextFields(FIELDS, place="")
+    fields = TextFields(FIELDS, content="recording", main="audio")
     for name, text in parts:
         fields.begin(name)
         fields.take(text.encode())
@@ -117,12 +118,49 @@ def test_other_fields_come_once() -> None:
 
 
 def test_a_number_of_speakers_asks_for_them() -> None:
-    """Who knows how many people speak wants them told apart, unless they say that they do not. Of two bounds, the lower
-    is the least, whichever it is called."""
+    """Who knows how many people speak wants them told apart. Of two bounds, the lower is the least, whichever it is
+    called."""
     options = options_of({"num_speakers": "2"}, SETTINGS)
     assert (options.diarize, options.num_speakers, options.min_speakers) == (True, 2, None)
-    options = options_of({"min_speakers": "5", "max_speakers": "2", "diarize": "false"}, SETTINGS)
-    assert (options.diarize, options.min_speakers, options.max_speakers) == (False, 2, 5)
+    options = options_of({"min_speakers": "5", "max_speakers": "2", "diarize": "yes"}, SETTINGS)
+    assert (options.diarize, options.min_speakers, options.max_speakers) == (True, 2, 5)
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({"include_translation": "false", "target_language": "es"}, "target_language"),
+        ({"diarize": "0", "num_speakers": "2"}, "num_speakers"),
+        ({"diarize": "off", "min_speakers": "2"}, "min_speakers"),
+        ({"num_speakers": "2", "min_speakers": "3"}, "num_speakers"),
+        ({"num_speakers": "4", "min_speakers": "3", "max_speakers": "1"}, "num_speakers"),
+    ],
+    ids=["target", "number", "bound", "below", "above"],
+)
+def test_fields_that_contradict_each_other(fields: dict[str, str], name: str) -> None:
+    """Neither is dropped in silence: the form is refused."""
+    with pytest.raises(Problem) as caught:
+        options_of(fields, SETTINGS)
+    assert (caught.value.status, caught.value.code, caught.value.field) == (400, "conflicting_fields", name)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("include_translations", ("include_translation",)),
+        ("Include-Insights", ("include_insights",)),
+        ("target_lang", ("target_language",)),
+        ("audoi", ("audio",)),
+        ("x" * 10_000, ()),
+    ],
+    ids=["plural", "case", "short", "main", "nothing"],
+)
+def test_a_misspelt_field_is_told_what_it_should_be(name: str, meant: tuple[str, ...]) -> None:
+    """The refusal offers the one field that is nearly called so."""
+    with pytest.raises(Problem) as caught:
+        fields_of((name, "true"))
+    assert (caught.value.code, caught.value.offered) == ("unknown_field", meant)
+    assert all(f"'{field}'" in caught.value.detail for field in meant)
 
 
 @pytest.mark.parametrize(

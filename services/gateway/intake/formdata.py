@@ -14,7 +14,7 @@ from multipart import (
     parse_options_header,  # pyright: ignore[reportUnknownVariableType] - it has no annotations
 )
 
-from services.gateway.problems import Disconnected, Problem
+from services.gateway.problems import Disconnected, Problem, nearest
 
 SLACK_BYTES = 1 << 20
 """A body may be larger than what it carries by this much: boundaries, headers and text fields."""
@@ -44,14 +44,15 @@ ITEM = "\x02"
 
 
 class TextFields:
-    """The text fields of a form. `known` are their names; `place` says where the rest goes, for who errs. A field whose
-    name ends in `[]` is a list: it may come more than once, and its values are put together with commas. One of `LISTS`
-    may, too: then each holds one item, put together with `ITEM`."""
+    """The text fields of a form. `known` are their names, and the `content` (a recording, a text) goes into the field
+    `main`: that is for who errs. A field whose name ends in `[]` is a list: it may come more than once, and its values
+    are put together with commas. One of `LISTS` may, too: then each holds one item, put together with `ITEM`."""
 
-    def __init__(self, known: frozenset[str], *, place: str) -> None:
+    def __init__(self, known: frozenset[str], *, content: str, main: str) -> None:
         self.values: dict[str, str] = {}
         self._known = known
-        self._place = place
+        self._place = f"The {content} goes into '{main}'"
+        self._main = main
         self._field = ""
         self._text = bytearray()
 
@@ -59,11 +60,15 @@ class TextFields:
         """The part of this name begins. Raises `Problem` for one that is not known, or was there before."""
         shown = name[:100]
         if name not in self._known:
+            meant = nearest(name, {*self._known, self._main})
+            hint = f"Did you mean '{meant}'? " if meant else ""
+            others = f"{self._place}; other fields are: {', '.join(sorted(self._known))}."
             raise Problem(
                 400,
                 "unknown_field",
-                f"There is no field '{shown}'. {self._place}; other fields are: {', '.join(sorted(self._known))}.",
+                f"There is no field '{shown}'. {hint}{others}",
                 field=shown,
+                offered=(meant,) if meant else (),
             )
         if name in self.values and name not in LISTS and not name.endswith(LIST):
             raise Problem(400, "field_twice", f"The field '{shown}' was sent more than once.", field=shown)

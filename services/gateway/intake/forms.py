@@ -40,25 +40,23 @@ MOST_LABELS, MOST_LABEL_CHARACTERS, MOST_TEXT_CHARACTERS = 50, 100, 2_000
 
 def options_of(fields: Mapping[str, str], settings: Settings) -> Options:
     """The options that `fields` ask for; their names are in `FIELDS`. Raises `Problem` naming the field at fault."""
-    given = {name: text.strip() for name, text in fields.items() if text.strip()}
+    told = {name: text.strip() for name, text in fields.items() if text.strip()}
     given = {
         "target_language": settings.default_target_language,
         "topics": settings.default_topics,
         "entity_labels": settings.default_entity_labels,
-    } | given
+    } | told
     target = _language(given, "target_language")
-    exactly, least, most = (_speakers(given, name) for name in SPEAKERS)
-    if least and most:
-        least, most = min(least, most), max(least, most)
+    exactly, least, most = _all_speakers(given)
     return Options(
         language=_language(given, "language"),
-        target_language=target if _boolean(given, "include_translation", default=False) else None,
+        target_language=target if _switch(told, "include_translation", implied_by=("target_language",)) else None,
         include_insights=_boolean(given, "include_insights", default=False),
         topics=_labels(given, "topics"),
         entity_labels=_labels(given, "entity_labels"),
         initial_prompt=_text(given, "initial_prompt"),
         hotwords=_text(given, "hotwords"),
-        diarize=_boolean(given, "diarize", default=bool(exactly or least or most)),
+        diarize=_switch(told, "diarize", implied_by=SPEAKERS),
         num_speakers=exactly,
         min_speakers=least,
         max_speakers=most,
@@ -75,6 +73,29 @@ def _boolean(given: Mapping[str, str], name: str, *, default: bool) -> bool:
     if value not in TRUE + FALSE:
         raise _refusal(name, "must be true or false (1/0, on/off and yes/no are understood, too)")
     return value in TRUE
+
+
+def _switch(told: Mapping[str, str], name: str, *, implied_by: Sequence[str]) -> bool:
+    """What the field says. Where it is not there, one of those that mean nothing without it turns it on; where it says
+    no, such a one is refused."""
+    reason = next((field for field in implied_by if field in told), None)
+    on = _boolean(told, name, default=reason is not None)
+    if reason and not on:
+        detail = f"'{name}' is off, and '{reason}' asks for it. Leave out one of the two."
+        raise Problem(400, "conflicting_fields", detail, field=reason)
+    return on
+
+
+def _all_speakers(given: Mapping[str, str]) -> tuple[int | None, int | None, int | None]:
+    """How many people speak: exactly, at least, at most. Of two bounds, the lower is the least, whichever it is
+    called."""
+    exactly, least, most = (_speakers(given, name) for name in SPEAKERS)
+    if least and most:
+        least, most = min(least, most), max(least, most)
+    if exactly and not (least or exactly) <= exactly <= (most or exactly):
+        detail = f"'num_speakers' is {exactly}, which is not within the bounds that stand beside it. Leave them out."
+        raise Problem(400, "conflicting_fields", detail, field="num_speakers")
+    return exactly, least, most
 
 
 def _speakers(given: Mapping[str, str], name: str) -> int | None:

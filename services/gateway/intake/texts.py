@@ -52,7 +52,7 @@ async def received(request: Request[Any, Any, Any], *, fields: frozenset[str], m
     parser = parser_of(request, field=TEXT_FIELD)
     if announced(request) > most * _MOST_CHARACTER_BYTES + SLACK_BYTES:
         raise _too_long(most)
-    reader = _Reader(parser, TextFields(fields, place=f"The text goes into '{TEXT_FIELD}'"), most)
+    reader = _Reader(parser, TextFields(fields, content="text", main=TEXT_FIELD), most)
     try:
         async for chunk in body_of(request, stall_seconds=stall_seconds):
             reader.feed(chunk)

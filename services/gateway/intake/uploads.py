@@ -69,7 +69,7 @@ async def received(
     parser = parser_of(request, field=file_field)
     if announced(request) > limit + SLACK_BYTES:
         raise too_large(limit, file_field)
-    text = TextFields(fields, place=f"The recording goes into '{file_field}'")
+    text = TextFields(fields, content="recording", main=file_field)
     try:
         try:
             with await asyncio.to_thread(FileIO, path, "xb") as file:

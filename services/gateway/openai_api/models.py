@@ -7,6 +7,7 @@ from litestar import get
 from litestar.params import FromPath
 
 from services.gateway.fleet import View
+from services.gateway.parameters import ANY_QUERY
 from services.gateway.problems import Problem
 from services.gateway.runtime import Injected
 from services.gateway.settings import Settings
@@ -46,14 +47,14 @@ def check_model(name: str, view: View, settings: Settings) -> None:
         raise Problem(404, "model_not_found", detail, field="model", offered=names)
 
 
-@get("/v1/models", include_in_schema=False)
+@get("/v1/models", include_in_schema=False, opt=ANY_QUERY)
 async def list_models(runtime: Injected) -> ModelList:
     """The names that `model` may have."""
     names = names_of(await runtime.fleet.view(), runtime.settings)
     return ModelList(data=tuple(Model(id=name) for name in names))
 
 
-@get("/v1/models/{name:path}", include_in_schema=False)
+@get("/v1/models/{name:path}", include_in_schema=False, opt=ANY_QUERY)
 async def one_model(name: FromPath[PurePosixPath], runtime: Injected) -> Model:
     """One of them; its name may have slashes in it."""
     wanted = str(name).removeprefix("/")

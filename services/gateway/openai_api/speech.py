@@ -15,13 +15,14 @@ from services.gateway.openai_api.form import SpeechForm
 from services.gateway.openai_api.replies import reply
 from services.gateway.openai_api.stream import Transcript, cut_off
 from services.gateway.openai_api.waiting import result_of, until_ended
+from services.gateway.parameters import ANY_QUERY
 from services.gateway.runtime import Injected, Runtime
 
 _RETRIES = "x-stainless-retry-count"
 """OpenAI's clients count in it how often they have sent a request before."""
 
 
-@post("/v1/audio/transcriptions", status_code=200, include_in_schema=False)
+@post("/v1/audio/transcriptions", status_code=200, include_in_schema=False, opt=ANY_QUERY)
 async def transcriptions(
     request: Request[Any, Any, Any],
     runtime: Injected,
@@ -33,7 +34,7 @@ async def transcriptions(
     return await _speech(runtime, request, caller, key=idempotency_key, english=False)
 
 
-@post("/v1/audio/translations", status_code=200, include_in_schema=False)
+@post("/v1/audio/translations", status_code=200, include_in_schema=False, opt=ANY_QUERY)
 async def translations(
     request: Request[Any, Any, Any],
     runtime: Injected,

@@ -16,7 +16,7 @@ from services.gateway.problems import ProblemBody
 from shared.redaction import KINDS
 
 _DESCRIPTIONS = {
-    400: "The form is not as it should be; `code` and `field` say what is wrong.",
+    400: "The form or the address is not as it should be; `code` and `field` say what is wrong.",
     404: "There is no such task.",
     408: "The upload has stood still for too long.",
     409: "This is not how things stand; `code` says what is in the way.",
@@ -65,8 +65,8 @@ RESULT_TYPES = {
 
 _FIELDS = {
     "language": _text("Language of the input: a code, a tag or a name; `auto` detects it.", "en-US"),
-    "include_translation": _flag("Translate the text."),
-    "target_language": _text("What to translate to: a code, a tag or a name.", "pt-BR"),
+    "include_translation": _flag("Translate the text; unless said, it is done where there is a `target_language`."),
+    "target_language": _text("What to translate to: a code, a tag or a name; implies `include_translation`.", "pt-BR"),
     "include_insights": _flag("Gather key phrases, questions, action items and sentiment."),
     "topics": _labels("Labels for classification", "business, health"),
     "entity_labels": _labels("Labels for named entities", "person, organization"),
@@ -89,12 +89,14 @@ _FORM = Schema(
         "audio_url": _text("Where the recording is, in place of `audio`: an https URL of the public internet."),
         "initial_prompt": _hint("Text that comes before the recording, to set its style and spelling."),
         "hotwords": _hint("Words that the recogniser should expect."),
-        "diarize": _flag("Tell speakers apart."),
+        "diarize": _flag("Tell speakers apart; unless said, it is done where their number is given."),
         "num_speakers": _count(
-            "How many people speak, if that is known; implies `diarize`, and counts more than bounds."
+            "How many people speak, if that is known; implies `diarize`. Bounds beside it must leave it room."
         ),
-        "min_speakers": _count("How many people speak at least."),
-        "max_speakers": _count("How many people speak at most."),
+        "min_speakers": _count(
+            "How many people speak at least; implies `diarize`. Of two bounds the lower is the least."
+        ),
+        "max_speakers": _count("How many people speak at most; implies `diarize`."),
         "word_timestamps": _flag("Give each word its time.", default=True),
         "channels": Schema(
             type=OpenAPIType.STRING,
