@@ -18,7 +18,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from services.gateway import capabilities, health, openai_api, page, problems, results, streams, tasks
-from services.gateway.access import caller_of
+from services.gateway.access import caller_of, tell_rate
 from services.gateway.cors import cors_config, origins_of, vary
 from services.gateway.garbage import spare_the_old
 from services.gateway.head import answering_head
@@ -84,7 +84,7 @@ def create_app(settings: Settings, tracing: Tracing = OFF) -> Litestar:
         exception_handlers={Exception: _answer},
         lifespan=[lifespan],
         cors_config=cors,
-        before_send=[vary] if cors else [],
+        before_send=[tell_rate, vary] if cors else [tell_rate],
         openapi_config=schema_config(version("voxmesh"), keys=runtime.access.required),
         request_max_body_size=None,  # an upload's own limit depends on the settings
         logging_config=None,

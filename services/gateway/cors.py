@@ -6,7 +6,7 @@ from litestar.config.cors import CORSConfig
 from litestar.datastructures import MutableScopeHeaders
 from litestar.types import Message, Scope
 
-EXPOSED = ["Idempotent-Replayed", "Link", "Location", "Retry-After", "X-Task-Id"]
+EXPOSED = ["Idempotent-Replayed", "Link", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Task-Id"]
 """What a page may read besides the headers that every page may."""
 
 _ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/?#\s]+")

@@ -27,7 +27,7 @@ def assert_open(answer: httpx.Response, origin: str = PAGE) -> None:
     assert answer.headers["access-control-allow-credentials"] == "true"
     assert answer.headers["vary"] == "Origin"
     exposed = {name.strip().lower() for name in answer.headers["access-control-expose-headers"].split(",")}
-    assert {"x-task-id", "retry-after", "link", "location"} <= exposed
+    assert {"x-task-id", "retry-after", "link", "location", "ratelimit", "ratelimit-policy"} <= exposed
 
 
 async def test_s13_a_running_stream_may_be_read(client: httpx.AsyncClient, task: LiveTask) -> None:

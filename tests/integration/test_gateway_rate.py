@@ -1,6 +1,7 @@
 """How many requests a tenant may make."""
 
 import asyncio
+import re
 import time
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tests.fakes.gateway import client_of, served, serving
 from tests.fakes.tenants import BATCH, ENTRIES, WEB, bearing, posted, statuses
 
 PATH = "/audio/tasks/none"
+FIELD = re.compile(r'"requests";r=(\d+);t=(\d+)')
 
 
 @pytest.fixture
@@ -46,6 +48,36 @@ async def test_requests_beyond_the_rate_are_told_when_to_come_back(guarded: Sett
     assert refused.json()["code"] == "rate_limited"
     assert 0 < int(refused.headers["retry-after"]) <= 6
     assert refused.headers["ratelimit-policy"] == '"requests";q=10;w=60'
+
+
+async def test_answers_say_how_many_requests_are_left(guarded: Settings) -> None:
+    """In the fields of the IETF's draft: answers, streams, refusals of any kind, and the refusal for the rate itself,
+    after which all are there again in a minute."""
+    async with served(guarded) as client:
+        made = await posted(client, WEB)
+        answers = [made, await client.get(PATH, headers=bearing(WEB))]
+        answers.append(await client.get("/audio/tasks?colour=red", headers=bearing(WEB)))
+        answers.append(await client.get("/v1/models", headers=bearing(WEB)))
+        async with client.stream("GET", made.json()["links"]["self"] + "/events", headers=bearing(WEB)) as stream:
+            answers.append(stream)
+        answers += await asyncio.gather(*asking(client, WEB, count=5))
+        answers.append(await client.get(PATH, headers=bearing(WEB)))
+        said = [FIELD.fullmatch(answer.headers["ratelimit"]) for answer in answers]
+        left, seconds = zip(*((int(found[1]), int(found[2])) for found in said if found), strict=True)
+        assert sorted(left[:10], reverse=True) == [9, 8, 7, 6, 5, 4, 3, 2, 1, 0], "none is refilled for six seconds"
+        assert (answers[-1].status_code, left[-1]) == (429, 0)
+        assert seconds[0] == 6
+        assert 54 < seconds[-1] <= 60
+        assert {answer.headers["ratelimit-policy"] for answer in answers} == {'"requests";q=10;w=60'}
+        for path in ("/health/live", "/schema"):
+            assert "ratelimit" not in (await client.get(path, headers=bearing(WEB))).headers
+        assert "ratelimit" not in (await client.get(PATH)).headers
+        document = (await client.get("/schema")).json()
+    described = document["paths"]["/audio/tasks"]["post"]["responses"]
+    assert {status for status, told in described.items() if "RateLimit" in told.get("headers", {})} == {*described} - {
+        "401",
+        "403",
+    }
 
 
 async def test_a_request_that_comes_back_in_time_is_answered(guarded: Settings, redis: Redis) -> None:
@@ -82,7 +114,8 @@ async def test_what_is_open_to_all_is_not_counted(guarded: Settings) -> None:
 
 
 async def test_no_rate_is_no_limit(guarded: Settings, redis: Redis) -> None:
-    """0 leaves it out, and asks Redis nothing."""
+    """0 leaves it out, says nothing of it, and asks Redis nothing."""
     async with served(msgspec.structs.replace(guarded, requests_per_minute=0)) as client:
+        assert "ratelimit" not in (await client.get(PATH, headers=bearing(WEB))).headers
         assert await statuses(asking(client, WEB, count=50)) == [404] * 50
     assert [key async for key in redis.scan_iter("vm:rate:*")] == []

@@ -82,8 +82,9 @@ class Access:
         if door == "open" or not self.required or request.method == "OPTIONS":
             return  # a browser asks for its OPTIONS without a key, and learns no more than which methods there are
         caller = await self._identify(request, by_link=door == "link")
-        request.scope["state"]["caller"] = caller
-        await self._rate.take(min(caller.tasks) if caller.tasks else f"tenant:{caller.owner}")
+        state = request.scope["state"]
+        state["caller"] = caller
+        await self._rate.take(min(caller.tasks) if caller.tasks else f"tenant:{caller.owner}", state)
 
     async def token(self, task_id: str, caller: Caller) -> str | None:
         """What makes a link to the task's stream good without a key; None where no keys are asked for. Somebody who has

@@ -13,7 +13,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 from services.gateway.codes import CODES
 from services.gateway.openapi.examples import ANSWERS, PARAMETERS, problem
-from services.gateway.openapi.security import secure
+from services.gateway.openapi.security import secure, tell_limits
 from services.gateway.problems import ProblemBody
 from shared import messages as wire
 from shared.messages import Step
@@ -82,6 +82,8 @@ class Document(JsonRenderPlugin):
             if self._keys:
                 secure(openapi_schema, request.app)
             _complete(openapi_schema, request.app)
+            if self._keys:
+                tell_limits(openapi_schema, request.app)
             self._made = msgspec.json.encode(openapi_schema)
         return self._made
 

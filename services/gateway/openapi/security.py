@@ -25,6 +25,17 @@ _REFUSALS = {
 }
 
 
+_BEFORE_COUNTING = ("401", "403")
+_COUNTED = {
+    "RateLimit-Policy": {"description": "How many requests fit into how many seconds.", "schema": {"type": "string"}},
+    "RateLimit": {
+        "description": "How many are left, and in how many seconds all are there again. Both are absent where "
+        "there is no limit.",
+        "schema": {"type": "string"},
+    },
+}
+
+
 def secure(document: dict[str, Any], app: Litestar) -> None:
     """Say in `document` that keys are asked for."""
     document.setdefault("components", {})["securitySchemes"] = _SCHEMES
@@ -34,6 +45,16 @@ def secure(document: dict[str, Any], app: Litestar) -> None:
         names = ["bearer", "key", "link"] if door == "link" else ["bearer", "key"]
         operation["security"] = [{name: []} for name in names]
         operation["responses"] |= {status: {"description": text} for status, text in _REFUSALS.items()}
+
+
+def tell_limits(document: dict[str, Any], app: Litestar) -> None:
+    """Say in `document`, whose answers are whole, which of them tell how many requests are left."""
+    for operation, door in _operations(app, document):
+        if door == "open":
+            continue
+        for status, response in operation["responses"].items():
+            if status not in _BEFORE_COUNTING:
+                response["headers"] = response.get("headers", {}) | _COUNTED
 
 
 def _operations(app: Litestar, document: dict[str, Any]) -> list[tuple[dict[str, Any], str | None]]:
