@@ -9,6 +9,7 @@ from shared.tracing._span import OFF, Tracing
 _ENDPOINT, _PROTOCOL = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_PROTOCOL"
 _TRACES_ENDPOINT, _TRACES_PROTOCOL = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"
 _HEADERS = "OTEL_EXPORTER_OTLP_HEADERS"
+_CERTIFICATES = {"OTEL_EXPORTER_OTLP_CERTIFICATE", "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE"}
 _EXPORTER, _DISABLED = "OTEL_TRACES_EXPORTER", "OTEL_SDK_DISABLED"
 
 
@@ -29,9 +30,11 @@ def tracing_of(environ: Mapping[str, str], *, service: str) -> Tracing:
     if given.get(spoken, "http/protobuf") != "http/protobuf":
         raise SettingsError(f"{spoken}: there is no {given[spoken]!r}; choose from http/protobuf")
     headers = secret_of(given, _HEADERS) if f"{_HEADERS}_FILE" in given else ""  # the SDK knows no such variable
+    # The SDK's own library looks at no variable that all others know.
+    signer = None if _CERTIFICATES & given.keys() else environ.get("SSL_CERT_FILE")
     from shared.tracing._opentelemetry import Recorder  # noqa: PLC0415 - seven megabytes that few processes need
 
     try:
-        return Recorder(service, headers)
+        return Recorder(service, headers, signer)
     except ValueError as error:  # a number in one of its variables
         raise SettingsError(f"OTEL_…: {error}") from error

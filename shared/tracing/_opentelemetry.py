@@ -87,13 +87,15 @@ class _Told:
 class Recorder:
     """`Tracing` with an exporter."""
 
-    def __init__(self, service: str, headers: str = "") -> None:
-        """`headers` are `name=value,…` in place of those in the environment. Connects to nothing. Raises `ValueError`
-        for a variable of the SDK's that cannot be."""
+    def __init__(self, service: str, headers: str = "", signer: str | None = None) -> None:
+        """`headers` are `name=value,…` in place of those in the environment; `signer` is the file with who signs the
+        collector's certificate. Connects to nothing. Raises `ValueError` for a variable of the SDK's that cannot be."""
         self._ids = _Ids()
         self._provider = TracerProvider(resource=_resource(service), id_generator=self._ids, shutdown_on_exit=False)
         self._provider.add_span_processor(
-            BatchSpanProcessor(OTLPSpanExporter(headers=parse_env_headers(headers, liberal=True)))
+            BatchSpanProcessor(
+                OTLPSpanExporter(headers=parse_env_headers(headers, liberal=True), certificate_file=signer)
+            )
         )
         self._tracer = self._provider.get_tracer("voxmesh", version("voxmesh"))
 

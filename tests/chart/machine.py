@@ -4,6 +4,7 @@ What a cluster would give them is given here: a volume is a folder, a Secret a f
 server on loopback. A path outside of all volumes is an error, since the root of a container cannot be written.
 """
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +30,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     redis_port: int
     models: Path
     secrets: Mapping[str, str] = {}
-    """By `name/key`."""
+    """By `name/key`; what a ConfigMap holds as well."""
     fakes: Sequence[str] = ()
     """Stages whose engine is a fake; all else of the process is theirs."""
     variables: Mapping[str, str] = {}
@@ -44,7 +45,7 @@ class Process:
         self.grace_seconds = int(deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"])
         self.ports = {port["name"]: free_port() for port in container(deployment)["ports"]}
         self._probes = {kind: container(deployment)[f"{kind}Probe"] for kind in ("startup", "readiness", "liveness")}
-        self.environ = _environ(deployment, cluster, self.ports)
+        self.environ = environ_of(deployment, cluster, self.ports)
         command = [sys.executable, "-P", "-m", "deploy.local.cli", *container(deployment)["args"][1:]]
         if self.name in cluster.fakes:
             command = [sys.executable, "-m", "tests.fakes.worker", self.name]
@@ -89,12 +90,10 @@ class Process:
         self._process.wait()
 
 
-def _environ(deployment: Manifest, cluster: Cluster, ports: Mapping[str, int]) -> dict[str, str]:
+def environ_of(deployment: Manifest, cluster: Cluster, ports: Mapping[str, int]) -> dict[str, str]:
     """The container's variables, with its places where they are here. Nothing of our own environment is in them."""
     mounts = _mounted(deployment, cluster)
-    found = {"PYTHONPATH": str(ROOT), **cluster.variables}
-    for name, text in environment(deployment).items():
-        found[name] = _here(text, mounts) if name in _PATHS or name.endswith("_FILE") else text
+    found = {**_variables(environment(deployment), mounts), **cluster.variables}
     return found | {
         "REDIS_HOST": "127.0.0.1",
         "REDIS_PORT": str(cluster.redis_port),
@@ -102,26 +101,44 @@ def _environ(deployment: Manifest, cluster: Cluster, ports: Mapping[str, int]) -
     }
 
 
-def _mounted(deployment: Manifest, cluster: Cluster) -> dict[str, Path]:
-    """The folder of each mount."""
+def initialise(deployment: Manifest, cluster: Cluster) -> subprocess.CompletedProcess[str]:
+    """Its init container, to the end."""
+    (init,) = deployment["spec"]["template"]["spec"]["initContainers"]
+    given = {entry["name"]: entry["value"] for entry in init["env"]}
+    command = [sys.executable, "-P", "-m", "deploy.local.cli", *init["args"][1:]]
+    environ = {**_variables(given, _mounted(deployment, cluster, init)), **cluster.variables}
+    return subprocess.run(command, env=environ, cwd=cluster.folder, capture_output=True, text=True, check=False)
+
+
+def _variables(given: Mapping[str, str], mounts: Mapping[str, Path]) -> dict[str, str]:
+    found = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
+    for name, text in given.items():
+        local = name in _PATHS or name.endswith("_FILE")
+        found[name] = _here(text, mounts) if local and not text.startswith("s3:") else text
+    return found
+
+
+def _mounted(deployment: Manifest, cluster: Cluster, of: Manifest | None = None) -> dict[str, Path]:
+    """The folder of each mount of the container, or of another one `of` its pod."""
     volumes = {volume["name"]: volume for volume in deployment["spec"]["template"]["spec"]["volumes"]}
     found: dict[str, Path] = {}
-    for mount in container(deployment)["volumeMounts"]:
+    for mount in (of or container(deployment))["volumeMounts"]:
         volume = volumes[mount["name"]]
         claim = volume.get("persistentVolumeClaim", {}).get("claimName")
         folder = cluster.folder / (claim or f"{deployment['metadata']['name']}-{mount['name']}")
         folder.mkdir(exist_ok=True)
-        for secret, item in _files(volume):
-            text = cluster.secrets[f"{secret}/{item['key']}"]
-            (folder / item["path"]).write_text(f"{text}\n")
+        for place, path in _files(volume, cluster):
+            (folder / path).write_text(f"{cluster.secrets[place]}\n")
         found[mount["mountPath"]] = cluster.models if mount["name"] == "models" else folder
     return found
 
 
-def _files(volume: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """What a volume takes from Secrets: each with its name."""
+def _files(volume: Mapping[str, Any], cluster: Cluster) -> Iterator[tuple[str, str]]:
+    """What a volume takes from Secrets and ConfigMaps: from where, and the name of its file."""
     for source in volume.get("projected", {}).get("sources", []):
-        yield from ((source["secret"]["name"], item) for item in source["secret"]["items"])
+        yield from ((f"{source['secret']['name']}/{item['key']}", item["path"]) for item in source["secret"]["items"])
+    if name := volume.get("configMap", {}).get("name"):
+        yield from ((place, place.partition("/")[2]) for place in cluster.secrets if place.startswith(f"{name}/"))
 
 
 def _here(text: str, mounts: Mapping[str, Path]) -> str:

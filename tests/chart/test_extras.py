@@ -77,3 +77,15 @@ def test_further_volumes_are_mounted() -> None:
             mounts = {mount["name"]: mount for mount in each["volumeMounts"]}
             assert mounts["ca"] == {"name": "ca", "mountPath": "/etc/company", "readOnly": True}
             assert ("own" in mounts) == (name == "asr")
+
+
+def test_variables_for_all_are_for_the_fetching_of_models_too() -> None:
+    """A proxy that everybody takes the init container takes; where it has one of its own, that one."""
+    everybody = 'extraEnv=[{"name":"HTTPS_PROXY","value":"http://a:1"},{"name":"NO_PROXY","value":".local"}]'
+    own = 'modelCache.extraEnv=[{"name":"HTTPS_PROXY","value":"http://b:2"}]'
+    asr = of_kind("Deployment", manifests("default", "--set-json", everybody, "--set-json", own))["asr"]
+    (init,) = asr["spec"]["template"]["spec"]["initContainers"]
+    given = [(entry["name"], entry["value"]) for entry in init["env"]]
+    assert len(dict(given)) == len(given)
+    assert dict(given).items() >= {"HTTPS_PROXY": "http://b:2", "NO_PROXY": ".local", "PIP_NO_CACHE_DIR": "1"}.items()
+    assert helm.environment(asr)["HTTPS_PROXY"] == "http://a:1"

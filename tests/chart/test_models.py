@@ -1,18 +1,15 @@
 """Models in a cluster: what the chart fetches, from where, and where the services find it."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from shared.models import hub_name, verify
 from tests.chart.helm import Manifest, container, manifests, of_kind, text
+from tests.chart.machine import Cluster, initialise
 from tests.chart.values_schema import MODEL
 from tests.fakes.hub import serving
-from tests.mesh import ROOT
 
 
 def _pod(*options: str, stage: str = "asr") -> Manifest:
@@ -52,13 +49,9 @@ def test_a_model_of_a_hub_is_fetched_and_found(tmp_path: Path) -> None:
             'stages.asr.config={"ASR_MODEL":"owner/tiny@0123abc"}',
             f'modelCache.extraEnv=[{{"name":"HF_ENDPOINT","value":"{hub.url}"}}]',
         )
-        (init,) = deployment["spec"]["template"]["spec"]["initContainers"]
-        environ = {entry["name"]: entry["value"] for entry in init["env"]}
-        assert environ["MODELS_DIR"] in {mount["mountPath"] for mount in init["volumeMounts"]}
-        environ |= {"MODELS_DIR": str(tmp_path), "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
-        command = [sys.executable, "-P", "-m", "deploy.local.cli", *init["args"][1:]]
-        subprocess.run(command, env=environ, cwd=tmp_path, check=True, capture_output=True)
-    assert verify(tmp_path, "owner/tiny") == []
+        done = initialise(deployment, Cluster(folder=tmp_path, redis_port=0, models=tmp_path / "models"))
+    assert done.returncode == 0, done.stderr
+    assert verify(tmp_path / "models", "owner/tiny") == []
     assert {"name": "ASR_MODEL", "value": "owner/tiny@0123abc"} in container(deployment)["env"]
 
 

@@ -2,10 +2,13 @@
 
 import hashlib
 import json
+import ssl
 import threading
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.fakes.authority import Certificate
 
 COMMIT = "0123abc" + "0" * 33
 
@@ -23,16 +26,22 @@ class Hub(ThreadingHTTPServer):
         self.heard: list[tuple[str, str | None, str | None]] = []
         self.cuts: dict[str, int] = {}
         self.elsewhere: str | None = None
+        self.scheme = "http"
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
+        return f"{self.scheme}://127.0.0.1:{self.server_port}"
 
 
 @contextmanager
-def serving(files: Mapping[str, bytes]) -> Generator[Hub]:
-    """A hub that runs."""
+def serving(files: Mapping[str, bytes], certificate: Certificate | None = None) -> Generator[Hub]:
+    """A hub that runs; over TLS, if it has a certificate."""
     with Hub(files) as hub:
+        if certificate:
+            tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            tls.load_cert_chain(*certificate)
+            hub.socket = tls.wrap_socket(hub.socket, server_side=True)
+            hub.scheme = "https"
         thread = threading.Thread(target=hub.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:

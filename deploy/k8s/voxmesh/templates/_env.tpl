@@ -61,17 +61,28 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Takes (list $ block): the settings and variables that people have chosen. Of two of a name the block's own counts, and
-`extraEnv` before `config`: an API server takes no name twice. */}}
+{{/* Takes lists of variables: all of them, by name. Of two of a name the later counts: an API server takes no name twice. */}}
+{{- define "voxmesh.variables" -}}
+{{- $found := dict -}}
+{{- range . }}{{ range . }}{{ $_ := set $found .name . }}{{ end }}{{ end -}}
+{{- $sorted := list -}}
+{{- range keys $found | sortAlpha }}{{ $sorted = append $sorted (get $found .) }}{{ end -}}
+{{- with $sorted }}{{ toYaml . }}{{ end -}}
+{{- end -}}
+
+{{/* What the init container is given besides: proxies and certificates are as for all services. */}}
+{{- define "voxmesh.pullEnv" -}}
+{{- include "voxmesh.variables" (list (list (dict "name" "PIP_NO_CACHE_DIR" "value" "1")) .Values.extraEnv .Values.modelCache.extraEnv) -}}
+{{- end -}}
+
+{{/* Takes (list $ block): the settings and variables that people have chosen, `extraEnv` before `config`. */}}
 {{- define "voxmesh.chosenEnv" -}}
-{{- $root := first . -}}{{- $extra := dict -}}
-{{- range concat $root.Values.extraEnv (last .).extraEnv }}{{ $_ := set $extra .name . }}{{ end -}}
+{{- $root := first . -}}{{- $extra := list -}}
+{{- range concat $root.Values.extraEnv (last .).extraEnv }}{{ $extra = append $extra .name }}{{ end -}}
 {{ range $name, $value := mergeOverwrite (deepCopy $root.Values.config) (deepCopy (last .).config) -}}
-{{ if not (hasKey $extra $name) -}}
+{{ if not (has $name $extra) -}}
 - {name: {{ $name }}, value: {{ include "voxmesh.text" $value | quote }}}
 {{ end -}}
 {{ end -}}
-{{ $chosen := list -}}
-{{ range keys $extra | sortAlpha }}{{ $chosen = append $chosen (get $extra .) }}{{ end -}}
-{{ with $chosen }}{{ toYaml . }}{{ end }}
+{{ include "voxmesh.variables" (list $root.Values.extraEnv (last .).extraEnv) }}
 {{- end -}}
