@@ -6,6 +6,7 @@ from typing import Annotated, Literal, TypeVar, get_args, get_type_hints
 
 import msgspec
 
+from shared import processors
 from shared.errors import SettingsError
 
 S = TypeVar("S", bound="BaseSettings")
@@ -161,7 +162,7 @@ class StageSettings(BaseSettings, frozen=True, kw_only=True, forbid_unknown_fiel
     worker_concurrency: Count = 8
     """Tasks a worker has in hand at a time. They share one engine thread, so this hides waiting, not computing."""
     worker_threads: Annotated[int, msgspec.Meta(ge=0)] = 0
-    """Threads of the engine; 0 takes the processors that the container may use."""
+    """Threads of the engine; 0 takes the processors that the container may use, and in nlp half of them."""
     lease_seconds: Seconds = 10.0
     """How long a silent worker keeps its job. Renewed every quarter; another worker continues once it has lapsed."""
     max_attempts: Count = 3
@@ -176,3 +177,8 @@ class StageSettings(BaseSettings, frozen=True, kw_only=True, forbid_unknown_fiel
     """An engine that still computes this long after its task was ended is stuck: the worker exits with status 4."""
     health_port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 0
     """Port of the worker's /health and /metrics; 0 takes none."""
+
+    @property
+    def threads(self) -> int:
+        """How many threads a model may use."""
+        return self.worker_threads or processors.available()

@@ -12,8 +12,8 @@ import msgspec
 
 from services.asr._clips import RATE, Clip, Cutter, Samples
 from services.asr._notices import CLAMPED
-from services.asr._recogniser import Heard, Hints, Recogniser, Request, in_english
 from services.asr._sentences import sentences
+from services.asr.protocol import Engine, Heard, Hints, Request, in_english
 from shared.messages import Segment, Word
 from shared.stage import Work
 
@@ -45,7 +45,7 @@ class Channel:
     `pending` are the segments that are transcribed and not written yet, in order and not numbered. `language` is that
     of the first of all, as soon as it is known: another attempt reads it from what is written."""
 
-    def __init__(self, work: Work, engine: Recogniser, number: int | None) -> None:
+    def __init__(self, work: Work, engine: Engine, number: int | None) -> None:
         written = [segment for segment in work.written if segment.channel == number]
         self.pending = deque[Segment]()
         self.language = written[0].language if written else work.options.language

@@ -11,7 +11,6 @@ from services.asr._diarizer import Pyannote
 from services.asr._pyannote import PyannoteVad
 from services.asr._silero import Silero
 from services.asr.settings import Settings
-from shared import processors
 from shared.models import find
 from shared.settings import choose
 
@@ -48,25 +47,20 @@ class Helpers(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
-def threads(settings: Settings) -> int:
-    """How many threads a model may use."""
-    return settings.worker_threads or processors.available()
-
-
 def make_helpers(settings: Settings) -> Helpers:
     """Those that the settings ask for, not loaded yet. Raises `SettingsError` or `ModelMissing` naming the variable."""
     device, models_dir, name = settings.asr_device, settings.models_dir, settings.asr_diarize_model
-    vads = {"silero": Silero(), "pyannote": PyannoteVad(device=device, threads=threads(settings))}
+    vads = {"silero": Silero(), "pyannote": PyannoteVad(device=device, threads=settings.threads)}
     folders = {
         code: find(models_dir, model, variable="ASR_ALIGN_MODELS") for code, model in settings.align_models.items()
     }
     diarizer = (
-        Pyannote(models_dir, name, device=device, threads=threads(settings), batch_size=settings.asr_batch_size)
+        Pyannote(models_dir, name, device=device, threads=settings.threads, batch_size=settings.asr_batch_size)
         if name
         else None
     )
     return Helpers(
         vad=choose("ASR_VAD", settings.asr_vad, vads),
-        aligner=Aligner(folders, device=device, threads=threads(settings)) if folders else None,
+        aligner=Aligner(folders, device=device, threads=settings.threads) if folders else None,
         diarizer=diarizer,
     )

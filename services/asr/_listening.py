@@ -9,7 +9,7 @@ import numpy as np
 
 from services.asr._clips import FRAME, Samples
 from services.asr._copies import without_copies
-from services.asr._recogniser import Recogniser
+from services.asr.protocol import Engine
 from shared.audio import SAMPLE_RATE, Windows
 from shared.stage import Work
 
@@ -29,7 +29,7 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True):
     short: bool
 
 
-async def heard(work: Work, engine: Recogniser, windows: Windows) -> AsyncGenerator[Piece]:
+async def heard(work: Work, engine: Engine, windows: Windows) -> AsyncGenerator[Piece]:
     """The recording piece by piece. The next one is made while the caller has the last: on a processor that takes what
     the models leave idle, and a task that comes new does not wait for a batch of others to learn where its speech is.
     """
@@ -48,7 +48,7 @@ async def _next(pieces: AsyncGenerator[Piece]) -> Piece | None:
     return await anext(pieces, None)
 
 
-async def _pieces(work: Work, engine: Recogniser, windows: Windows) -> AsyncGenerator[Piece]:
+async def _pieces(work: Work, engine: Engine, windows: Windows) -> AsyncGenerator[Piece]:
     listen = work.compute if engine.listens_on_device else asyncio.to_thread
     memories: dict[int, object | None] = {}
     count = _FIRST_WINDOWS

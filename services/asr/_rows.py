@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from services.asr._clips import Samples
-from services.asr._recogniser import Hints
+from services.asr.protocol import Hints
 from shared.messages import Word
 
 _LIKELY, _RULED_OUT = 0.7, 0.1

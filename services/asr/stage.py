@@ -14,8 +14,8 @@ from services.asr import _notices
 from services.asr._channel import SURE, Channel
 from services.asr._clips import FRAME_SECONDS
 from services.asr._listening import WINDOW_SECONDS, Piece, heard
-from services.asr._recogniser import Hints, Recogniser
 from services.asr._speakers import Speakers
+from services.asr.protocol import Engine, Hints
 from shared.audio import Windows, decode_windows
 from shared.errors import Permanent
 from shared.messages import Document, Notice, Segment, StageName, Step, Transcript, TranscriptPart, Turn
@@ -28,7 +28,7 @@ _USUAL_SECONDS = 60.0
 """The length that is assumed of a recording of which nothing is known, for the progress."""
 
 
-async def run(work: Work, engine: Recogniser, emit: Emit) -> Document:
+async def run(work: Work, engine: Engine, emit: Emit) -> Document:
     """The transcript of the recording. Raises `Permanent` when it cannot be read or its language not be transcribed."""
     language = work.options.language
     if language is not None and language not in engine.languages:
@@ -48,7 +48,7 @@ async def run(work: Work, engine: Recogniser, emit: Emit) -> Document:
 class _Transcription:
     """The work on one recording."""
 
-    def __init__(self, work: Work, engine: Recogniser, emit: Emit, windows: Windows) -> None:
+    def __init__(self, work: Work, engine: Engine, emit: Emit, windows: Windows) -> None:
         self._work = work
         self._engine = engine
         self._emit = emit
@@ -170,7 +170,7 @@ class _Transcription:
         return round(covered / total, 3) if total else 1.0
 
 
-async def _hints_cut(work: Work, engine: Recogniser) -> bool:
+async def _hints_cut(work: Work, engine: Engine) -> bool:
     """Whether the recogniser leaves out a part of prompt and hotwords."""
     hints = Hints(prompt=work.options.initial_prompt, hotwords=work.options.hotwords)
     return hints != Hints() and await work.compute(engine.cuts, hints)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from services.insights.stage import Findings, Passage
+from services.insights.protocol import Findings, Passage
 from shared.messages import ActionItem, Chapter, KeyPhrase, Question, Sentiment
 
 

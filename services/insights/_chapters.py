@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from services.insights.stage import Passage
+from services.insights.protocol import Passage
 from shared.messages import Chapter
 
 if TYPE_CHECKING:

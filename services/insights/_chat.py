@@ -16,8 +16,8 @@ import msgspec
 import structlog
 
 from services.insights._answer import Answer, findings_of, format_of
+from services.insights.protocol import Findings, Passage, Unanswered
 from services.insights.settings import Settings
-from services.insights.stage import Findings, Passage, Unanswered
 from shared.pauses import Pauses
 
 log = structlog.get_logger(__name__)

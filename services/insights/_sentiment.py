@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from services.insights.stage import Passage
+from services.insights.protocol import Passage
 from shared.messages import Mood, Sentiment
 
 _CLEAR = 0.05

@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from services.nlp._torch import computed, folder_of, listed_languages, loading, room
+from services.nlp.protocol import Found
 from services.nlp.settings import Settings
-from services.nlp.stage import Found
 from shared.models import find
 from shared.portions import Portions
 

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from services.nlp._selection import representatives
 from services.nlp._sentences import sentences
-from services.nlp._torch import threads
+from services.nlp.protocol import Wanted
 from services.nlp.settings import Settings
-from services.nlp.stage import Wanted
 from shared.device import give_way
 from shared.messages import Topic
 from shared.models import locate
@@ -42,7 +41,7 @@ class Encoder:
         import transformers
 
         library: Any = transformers  # its own annotations are partial
-        torch.set_num_threads(threads(self._settings))
+        torch.set_num_threads(self._settings.threads)
         self._tokenizer = library.AutoTokenizer.from_pretrained(path, local_files_only=True)
         self._model = library.AutoModel.from_pretrained(path, local_files_only=True).eval()
 

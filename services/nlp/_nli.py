@@ -8,8 +8,8 @@ from typing import Any
 from services.nlp._sentences import sentences
 from services.nlp._torch import computed, folder_of, listed_languages, loading, room
 from services.nlp._windows import Window, windows
+from services.nlp.protocol import Wanted
 from services.nlp.settings import Settings
-from services.nlp.stage import Wanted
 from shared.errors import SettingsError
 from shared.messages import Topic
 from shared.portions import Portions

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from services.nlp.protocol import Found
 from services.nlp.settings import Settings
-from services.nlp.stage import Found
 from shared.device import give_way
 from shared.models import locate
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from services.nlp.settings import Settings
-from shared import processors
 from shared.device import give_way
 from shared.errors import SettingsError
 from shared.models import find, unloadable
@@ -31,12 +30,6 @@ def folder_of(settings: Settings, *, variable: str) -> Path:
     return find(settings.models_dir, name, variable=variable)
 
 
-def threads(settings: Settings) -> int:
-    """How many a model computes with: half of the processors. A second thread makes a small model a quarter faster
-    where it has a core to itself, and ten times slower where it has to wait for one that another worker is using."""
-    return settings.worker_threads or max(1, processors.available() // 2)
-
-
 @contextmanager
 def loading(settings: Settings, *, variable: str) -> Generator[None]:
     """Around the libraries' own loading: quiet, with the threads of the settings. What they raise becomes
@@ -44,7 +37,7 @@ def loading(settings: Settings, *, variable: str) -> Generator[None]:
     import torch
     import transformers
 
-    torch.set_num_threads(threads(settings))
+    torch.set_num_threads(settings.threads)
     library: Any = transformers  # its own annotations are partial
     library.logging.set_verbosity_error()
     library.logging.disable_progress_bar()

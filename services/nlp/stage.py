@@ -1,15 +1,14 @@
 """Entities while segments come in; topics and a summary once the text is whole."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Protocol
 
 import msgspec
 
-import shared.stage
 from services.nlp._masking import Span
 from services.nlp._redaction import kinds_to_find, redacted, withheld_notices
 from services.nlp._source import Source, notice, reads
+from services.nlp.protocol import Engine, Found, Wanted
 from shared.messages import (
     Document,
     Entities,
@@ -34,91 +33,8 @@ WORDS_PER_CALL = 3_000
 itself."""
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """One entity in one text: `text[start:end]` names it, `label` is as the caller wrote it, `score` is 0 to 1."""
-
-    start: int
-    end: int
-    label: str
-    score: float
-
-
-class Wanted(msgspec.Struct, frozen=True):
-    """What one task wants to know of some texts."""
-
-    texts: Sequence[str]
-    labels: Sequence[str]
-
-
-class Engine(shared.stage.Engine, Protocol):
-    """Finds entities, classifies and summarises. Languages are ISO 639 codes; an empty list stands for all."""
-
-    @property
-    def default_entity_labels(self) -> Sequence[str]: ...
-
-    @property
-    def default_topics(self) -> Sequence[str]: ...
-
-    @property
-    def entity_labels(self) -> Sequence[str]:
-        """The labels that entities can have; empty when any word will do."""
-        ...
-
-    @property
-    def entity_languages(self) -> Collection[str]: ...
-
-    @property
-    def topic_languages(self) -> Collection[str]: ...
-
-    @property
-    def summary_languages(self) -> Collection[str]: ...
-
-    def finds(self, label: str) -> bool:
-        """Whether entities of this kind can be found. Case does not matter."""
-        ...
-
-    def entities(self, texts: Sequence[str], labels: Sequence[str]) -> list[list[Found]]:
-        """The entities of each text, in order, none overlapping another; `labels` are distinct and can be found."""
-        ...
-
-    def entities_of(self, wanted: Sequence[Wanted]) -> Sequence[Sequence[Sequence[Found]]]:
-        """The same for several tasks at once: see `together`."""
-        ...
-
-    def topics(self, texts: Sequence[str], labels: Sequence[str]) -> list[Topic]:
-        """Every label with how well it fits the texts taken together, the best first."""
-        ...
-
-    def topics_of(self, wanted: Sequence[Wanted]) -> Sequence[Sequence[Topic]]:
-        """The same for several tasks at once."""
-        ...
-
-    def summary(self, texts: Sequence[str]) -> str | None:
-        """What the texts, read one after the other, say; never longer than they are. None when they hold no word."""
-        ...
-
-    def summaries_of(self, talks: Sequence[Sequence[str]]) -> Sequence[str | None]:
-        """The same for the texts of several tasks at once."""
-        ...
-
-
-def together(
-    find: Callable[[Sequence[str], Sequence[str]], Sequence[Sequence[Found]]], wanted: Sequence[Wanted]
-) -> Sequence[Sequence[Sequence[Found]]]:
-    """What `find` finds for each of `wanted`. Those that have the same labels are asked for in one call."""
-    found: list[Sequence[Sequence[Found]]] = [()] * len(wanted)
-    alike: dict[tuple[str, ...], list[int]] = {}
-    for number, each in enumerate(wanted):
-        alike.setdefault(tuple(each.labels), []).append(number)
-    for labels, numbers in alike.items():
-        answers = iter(find([text for number in numbers for text in wanted[number].texts], list(labels)))
-        for number in numbers:
-            found[number] = [next(answers) for _ in wanted[number].texts]
-    return found
-
-
 async def _find(work: Work, engine: Engine, wanted: Wanted) -> Sequence[Sequence[Found]]:
-    return await work.share(engine.entities_of, wanted, weight=len(wanted.texts), most=SEGMENTS_PER_CALL)
+    return await work.share(engine.entities, wanted, weight=len(wanted.texts), most=SEGMENTS_PER_CALL)
 
 
 async def run(work: Work, engine: Engine, emit: Emit) -> Document:
@@ -145,7 +61,7 @@ async def run(work: Work, engine: Engine, emit: Emit) -> Document:
     if source.texts:
         wanted = _distinct(work.options.topics) or engine.default_topics
         asked = Wanted(source.texts, wanted)
-        topics = tuple(await work.share(engine.topics_of, asked, weight=source.words, most=WORDS_PER_CALL))
+        topics = tuple(await work.share(engine.topics, asked, weight=source.words, most=WORDS_PER_CALL))
     warnings += (notices := source.notices(code="topics_language", subject="The topics"))
     emit.step(Step.CLASSIFICATION_COMPLETE, Topics(topics=topics), notices)
 
@@ -153,7 +69,7 @@ async def run(work: Work, engine: Engine, emit: Emit) -> Document:
     source = Source(segments, document, engine.summary_languages, work.options)
     summary: str | None = None
     if source.texts:
-        summary = await work.share(engine.summaries_of, source.texts, weight=source.words, most=WORDS_PER_CALL)
+        summary = await work.share(engine.summaries, source.texts, weight=source.words, most=WORDS_PER_CALL)
     warnings += (notices := source.notices(code="summary_language", subject="The summary"))
     emit.step(Step.SUMMARIZATION_COMPLETE, Summary(summary=summary), notices)
 

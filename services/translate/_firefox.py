@@ -12,7 +12,7 @@ import msgspec
 
 from services.translate._offers import offers
 from services.translate._spelling import plainly, spelled
-from services.translate.stage import Pair
+from services.translate.protocol import Pair
 from shared.errors import ModelMissing
 
 _PAIRS: frozenset[Pair] = frozenset({("en", "pt"), ("pt", "en")})
@@ -41,7 +41,7 @@ class _Phrases(msgspec.Struct, frozen=True):
     whole: Mapping[str, str]
 
 
-class FirefoxTranslator:
+class FirefoxEngine:
     """The models of Firefox's translator, English to Portuguese and back.
 
     The package around them edits what they say, word by word, and that breaks addresses and ordinary Portuguese; so
@@ -67,18 +67,19 @@ class FirefoxTranslator:
 
     def warm_up(self) -> None:
         for source, target in sorted(_PAIRS):
-            self.infer(["One, two, three."], source, target)
+            self.translate(["One, two, three."], source, target)
 
     def describe(self) -> dict[str, Any]:
         return {"engine": "embedded", "model": "firefox-translations", "offers": offers(_PAIRS)}
 
+    @property
     def pairs(self) -> frozenset[Pair]:
         return _PAIRS
 
     def via(self, source: str, target: str) -> None:  # noqa: ARG002 - both directions have a model of their own
         return None
 
-    def infer(self, sentences: Sequence[str], source: str, target: str) -> list[str]:
+    def translate(self, sentences: Sequence[str], source: str, target: str) -> list[str]:
         """One after the other: two at a time are no faster."""
         model = self._models[source, target]
         return [model.translate(sentence) for sentence in sentences]

@@ -17,9 +17,9 @@ from services.translate._order import VARIABLE, Order
 from services.translate._parts import WITHOUT_SPACES, glue, parts
 from services.translate._spelling import spelled
 from services.translate._tongues import Tag
+from services.translate.protocol import Pair
 from services.translate.settings import Settings
-from services.translate.stage import Pair
-from shared import models, processors
+from shared import models
 from shared.errors import MeshError, ModelMissing, SettingsError
 from shared.portions import Portions
 
@@ -39,7 +39,7 @@ def model_arguments(settings: Settings) -> dict[str, Any]:
     return {
         "device": settings.translate_device,
         "compute_type": settings.compute_type,
-        "intra_threads": settings.worker_threads or processors.available(),
+        "intra_threads": settings.threads,
     }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from services.translate.stage import Pair
+from services.translate.protocol import Pair
 
 
 def offers(pairs: Collection[Pair]) -> list[dict[str, Any]]:

@@ -9,14 +9,14 @@ from typing import Any
 from services.translate import _order
 from services.translate._model import Model, model_arguments
 from services.translate._offers import offers
+from services.translate.protocol import Pair
 from services.translate.settings import Settings
-from services.translate.stage import Pair
 
 _NO_PIVOT = "none"
 
 
-class OpenNmtTranslator:
-    """The models that the settings name, as one translator."""
+class OpenNmtEngine:
+    """The models that the settings name, as one engine."""
 
     def __init__(self, settings: Settings) -> None:
         """Raises `SettingsError` when the settings name no model, or a language that there is not."""
@@ -48,20 +48,21 @@ class OpenNmtTranslator:
             "offers": offers(self._models) + through,
         }
 
+    @property
     def pairs(self) -> frozenset[Pair]:
         return self._pairs
 
     def via(self, source: str, target: str) -> str | None:
         return None if (source, target) in self._models else self._pivot
 
-    def infer(self, sentences: Sequence[str], source: str, target: str) -> list[str]:
+    def translate(self, sentences: Sequence[str], source: str, target: str) -> list[str]:
         model = self._models.get((source, target))
         if model is not None:
             return model.translate(sentences, (source, target))
         assert self._pivot is not None, "only pairs on offer are asked for"
-        halfway = self.infer(sentences, source, self._pivot)
+        halfway = self.translate(sentences, source, self._pivot)
         done = [number for number, text in enumerate(halfway) if text]
-        answers = self.infer([halfway[number] for number in done], self._pivot, target)
+        answers = self.translate([halfway[number] for number in done], self._pivot, target)
         whole = [""] * len(sentences)
         for number, answer in zip(done, answers, strict=True):
             whole[number] = answer

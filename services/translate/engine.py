@@ -3,17 +3,17 @@ import their libraries in `load` and not before."""
 
 from collections.abc import Callable, Mapping
 
-from services.translate._firefox import FirefoxTranslator
-from services.translate._opennmt import OpenNmtTranslator
+from services.translate._firefox import FirefoxEngine
+from services.translate._opennmt import OpenNmtEngine
+from services.translate.protocol import Engine
 from services.translate.settings import Settings
-from services.translate.stage import Translator
 from shared.settings import choose
 
 
-def make_engine(settings: Settings) -> Translator:
+def make_engine(settings: Settings) -> Engine:
     """The engine that the settings ask for, not loaded yet. Raises `SettingsError` naming the variable."""
-    choices: Mapping[str, Callable[[], Translator]] = {
-        "embedded": FirefoxTranslator,
-        "ctranslate2": lambda: OpenNmtTranslator(settings),
+    choices: Mapping[str, Callable[[], Engine]] = {
+        "embedded": FirefoxEngine,
+        "ctranslate2": lambda: OpenNmtEngine(settings),
     }
     return choose("TRANSLATE_ENGINE", settings.translate_engine, choices)()

@@ -1,14 +1,13 @@
 """Translates segments while they come in, sentence by sentence."""
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Protocol
 
 import msgspec
 
-import shared.stage
 from services.translate import _faithful
 from services.translate._faithful import Outcome
 from services.translate._layout import Layout, lay_out
+from services.translate.protocol import Engine, Pair
 from shared.events import Piece, joined
 from shared.language import english_name
 from shared.messages import Document, Notice, Segment, StageName, Step, Translation, TranslationPart
@@ -20,28 +19,8 @@ SENTENCES_PER_CALL = 24
 _MOST_LISTED = 40
 """Pairs that a warning names."""
 
-Pair = tuple[str, str]
-"""ISO 639 codes of source and target."""
 
-
-class Translator(shared.stage.Engine, Protocol):
-    """Translates sentences between the languages that it knows."""
-
-    def pairs(self) -> Collection[Pair]:
-        """The pairs of languages on offer. Known once it is loaded."""
-        ...
-
-    def via(self, source: str, target: str) -> str | None:
-        """The third language that this pair, one of `pairs`, goes through; None where a model translates it at once."""
-        ...
-
-    def infer(self, sentences: Sequence[str], source: str, target: str) -> list[str]:
-        """The translations, in order, and an empty one where there is none to be trusted. No sentence is blank, and
-        the pair is one of `pairs`."""
-        ...
-
-
-async def run(work: Work, engine: Translator, emit: Emit) -> Document:
+async def run(work: Work, engine: Engine, emit: Emit) -> Document:
     """Adds `translation` to each segment that can be translated, and a warning for what could not be done."""
     target = work.options.target_language
     assert target is not None, "a route with this stage has a target language"
@@ -73,10 +52,10 @@ class _Plan(msgspec.Struct, frozen=True):
 class _Task:
     """One attempt, and what is asked of it."""
 
-    def __init__(self, work: Work, engine: Translator, target: str) -> None:
+    def __init__(self, work: Work, engine: Engine, target: str) -> None:
         self._work = work
         self._engine = engine
-        self._pairs = frozenset(engine.pairs())
+        self._pairs = frozenset(engine.pairs)
         self._target = target
 
     def planned(self, segment: Segment) -> _Plan:
@@ -145,7 +124,7 @@ class _Task:
 class Together(msgspec.Struct, frozen=True):
     """Translates what several tasks ask of an engine at the same time: those of one pair in one go."""
 
-    engine: Translator
+    engine: Engine
 
     def __call__(self, requests: Sequence[tuple[Pair, Sequence[str]]]) -> list[list[Outcome]]:
         asked: dict[Pair, list[str]] = {}
@@ -156,7 +135,7 @@ class Together(msgspec.Struct, frozen=True):
 
     def _outcomes(self, pair: Pair, sentences: Sequence[str]) -> list[Outcome]:
         source, target = pair
-        return _faithful.translate(sentences, lambda asked: self.engine.infer(asked, source, target), pair=pair)
+        return _faithful.translate(sentences, lambda asked: self.engine.translate(asked, source, target), pair=pair)
 
 
 def _groups(plans: Sequence[_Plan]) -> Iterator[list[_Plan]]:

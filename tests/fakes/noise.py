@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from services.asr._clips import FRAME, Samples
-from services.asr._recogniser import Heard, Hints, Request
 from services.asr._voices import Diarizer
+from services.asr.protocol import Heard, Hints, Request
 from services.asr.stage import run
 from shared.messages import Document, Options, Word
 from tests.fakes.recordings import RATE, write_wave

@@ -10,8 +10,9 @@ import pytest
 
 from services.insights._chat import Chat
 from services.insights.engine import make_engine
+from services.insights.protocol import Findings, Passage, Unanswered, Writer
 from services.insights.settings import Settings
-from services.insights.stage import Findings, Passage, Unanswered, Writer, run
+from services.insights.stage import run
 from shared.errors import SettingsError
 from shared.messages import Chapter, Document, Insights, InsightsFound, KeyPhrase, Mood, Segment, Sentiment, Step
 from shared.settings import load

@@ -7,13 +7,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+import services.asr.protocol
 import services.insights.engine
 import services.insights.settings
 import services.nlp.engine
 import services.nlp.settings
 import services.translate.engine
 import services.translate.settings
-from services.asr._recogniser import Recogniser
 from services.asr.engine import make_engine
 from services.asr.stage import STAGE as ASR
 from services.gateway.settings import Settings
@@ -29,7 +29,7 @@ from tests.models.hearing import AUDIO, asr_settings
 
 
 @pytest.fixture(scope="session")
-def whisper() -> Recogniser:
+def whisper() -> services.asr.protocol.Engine:
     """Whisper base."""
     recogniser = make_engine(asr_settings())
     recogniser.load()
@@ -38,7 +38,7 @@ def whisper() -> Recogniser:
 
 
 @pytest.fixture(scope="session")
-def engines(whisper: Recogniser) -> list[tuple[Stage, Engine]]:
+def engines(whisper: services.asr.protocol.Engine) -> list[tuple[Stage, Engine]]:
     """The engines of all stages, loaded."""
     made: list[tuple[Stage, Engine]] = [
         (TRANSLATE, services.translate.engine.make_engine(services.translate.settings.Settings())),

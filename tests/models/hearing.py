@@ -9,7 +9,7 @@ import pytest
 from transformers.models.whisper.english_normalizer import BasicTextNormalizer
 
 from services.asr._clips import Samples
-from services.asr._recogniser import Heard, Hints, Recogniser, Request
+from services.asr.protocol import Engine, Heard, Hints, Request
 from services.asr.settings import Settings
 from services.asr.stage import run
 from shared.audio import decode
@@ -42,7 +42,7 @@ def asr_settings(model: str = "whisper-base", **more: object) -> Settings:
     return Settings(asr_engine="light", asr_model=model, models_dir=MODELS, **more)  # pyright: ignore[reportArgumentType]
 
 
-async def transcribe(engine: Recogniser, path: Path, options: Options | None = None) -> tuple[Document, list[Segment]]:
+async def transcribe(engine: Engine, path: Path, options: Options | None = None) -> tuple[Document, list[Segment]]:
     """What the stage makes of a recording. Whatever that is, its times are possible: no test passes otherwise."""
     work = FakeWork(options, audio=path)
     document = await run(work, engine, FakeEmit(work))
@@ -56,7 +56,7 @@ async def transcribe(engine: Recogniser, path: Path, options: Options | None = N
     return document, work.written
 
 
-def heard(engine: Recogniser, clips: Sequence[Samples], hints: Hints | None = None) -> Heard:
+def heard(engine: Engine, clips: Sequence[Samples], hints: Hints | None = None) -> Heard:
     """The answer to one request."""
     return engine.transcribe([Request(clips=clips, hints=hints or Hints())])[0]
 

@@ -8,8 +8,8 @@ import numpy as np
 import psutil
 import pytest
 
-from services.asr._recogniser import Recogniser
 from services.asr.engine import make_engine
+from services.asr.protocol import Engine
 from shared.audio import decode
 from shared.errors import Permanent
 from tests.fakes.recordings import RATE, Sound, write_wave
@@ -49,7 +49,7 @@ def file(folder: Path, *parts: Sound) -> Path:
 
 @pytest.mark.parametrize("sound", [silence, noise, chord])
 async def test_a03_nothing_is_made_up_in_ten_minutes(
-    whisper: Recogniser, tmp_path: Path, sound: Callable[[float], Sound]
+    whisper: Engine, tmp_path: Path, sound: Callable[[float], Sound]
 ) -> None:
     """Where nobody speaks there is no text, and the warning says so."""
     document, segments = await transcribe(whisper, file(tmp_path, sound(600.0)))
@@ -57,13 +57,13 @@ async def test_a03_nothing_is_made_up_in_ten_minutes(
     assert [warning.code for warning in document.warnings] == ["no_speech"]
 
 
-async def test_a03_thanks_that_are_said_are_kept(whisper: Recogniser, tmp_path: Path) -> None:
+async def test_a03_thanks_that_are_said_are_kept(whisper: Engine, tmp_path: Path) -> None:
     """The phrase that recognisers like to make up is text when somebody says it."""
     _, segments = await transcribe(whisper, file(tmp_path, silence(5), say(tmp_path, "Thank you for watching.")))
     assert [segment.text for segment in segments] == ["Thank you for watching."]
 
 
-async def test_a04_no_loop_around_ten_minutes_of_noise(whisper: Recogniser, audio: Path, tmp_path: Path) -> None:
+async def test_a04_no_loop_around_ten_minutes_of_noise(whisper: Engine, audio: Path, tmp_path: Path) -> None:
     """Speech before and behind the noise is heard, and nothing else; no sentence repeats itself. (A recogniser leaves
     out a little of what it has heard just before, as here, where the same lines are read five times.)"""
     speech = np.concatenate([whole(audio), whole(audio), whole(audio)[: 18 * RATE]])
@@ -77,14 +77,14 @@ async def test_a04_no_loop_around_ten_minutes_of_noise(whisper: Recogniser, audi
     assert errors(said, plain(" ".join(texts))) / len(said) <= 0.12
 
 
-async def test_a04_what_is_really_said_again_is_kept(whisper: Recogniser, tmp_path: Path) -> None:
+async def test_a04_what_is_really_said_again_is_kept(whisper: Engine, tmp_path: Path) -> None:
     """Somebody who says something five times has said it five times. (The synthetic voice says no two sentences alike:
     a single word such as "No." it sometimes swallows.)"""
     _, segments = await transcribe(whisper, file(tmp_path, say(tmp_path, "Stop it. " * 5)))
     assert plain(" ".join(segment.text for segment in segments)) == ["stop", "it"] * 5
 
 
-async def test_a05_nothing_ends_behind_the_end(whisper: Recogniser, audio: Path, tmp_path: Path) -> None:
+async def test_a05_nothing_ends_behind_the_end(whisper: Engine, audio: Path, tmp_path: Path) -> None:
     """A recording that stops in the middle of a word: `transcribe` has looked at the times."""
     document, segments = await transcribe(whisper, file(tmp_path, whole(audio)[: 13 * RATE]))
     assert document.duration == 13.0
@@ -92,21 +92,21 @@ async def test_a05_nothing_ends_behind_the_end(whisper: Recogniser, audio: Path,
 
 
 @pytest.mark.parametrize("milliseconds", [10, 24, 25])
-async def test_a06_a_few_milliseconds_are_no_recording(whisper: Recogniser, tmp_path: Path, milliseconds: int) -> None:
+async def test_a06_a_few_milliseconds_are_no_recording(whisper: Engine, tmp_path: Path, milliseconds: int) -> None:
     """They are refused before any model sees them."""
     with pytest.raises(Permanent) as raised:
         await transcribe(whisper, file(tmp_path, noise(milliseconds / 1000)))
     assert raised.value.code == "empty_audio"
 
 
-async def test_a06_speech_in_the_last_ten_milliseconds(whisper: Recogniser, audio: Path, tmp_path: Path) -> None:
+async def test_a06_speech_in_the_last_ten_milliseconds(whisper: Engine, audio: Path, tmp_path: Path) -> None:
     """A recording whose last window is tiny, speech or not, is read to its end."""
     speech = decode(audio / "jfk.flac").samples[int(0.5 * RATE) :][: RATE // 100]
     document, _ = await transcribe(whisper, file(tmp_path, silence(27.99), speech))
     assert document.duration == 28.0
 
 
-async def test_a07_numbers_have_their_times(whisper: Recogniser, tmp_path: Path) -> None:
+async def test_a07_numbers_have_their_times(whisper: Engine, tmp_path: Path) -> None:
     """A number is a word as any other, also as the first and the last of its sentence."""
     spoken = say(tmp_path, "4711 is my order number and the total is 13.60")
     _, segments = await transcribe(whisper, file(tmp_path, spoken))
@@ -116,7 +116,7 @@ async def test_a07_numbers_have_their_times(whisper: Recogniser, tmp_path: Path)
     assert all(word.end > word.start for word in words)
 
 
-async def test_a08_the_language_is_guessed_from_speech(whisper: Recogniser, tmp_path: Path) -> None:
+async def test_a08_the_language_is_guessed_from_speech(whisper: Engine, tmp_path: Path) -> None:
     """Forty seconds of music and silence before the first word say nothing about the language."""
     document, segments = await transcribe(whisper, file(tmp_path, chord(20), silence(20), say(tmp_path, SPANISH, "es")))
     assert document.language == "es"
@@ -126,7 +126,7 @@ async def test_a08_the_language_is_guessed_from_speech(whisper: Recogniser, tmp_
     assert "empresa" in " ".join(segment.text for segment in segments)
 
 
-async def test_a09_the_second_language_is_not_put_into_the_first(whisper: Recogniser, tmp_path: Path) -> None:
+async def test_a09_the_second_language_is_not_put_into_the_first(whisper: Engine, tmp_path: Path) -> None:
     """Spanish, then English: each is written as it was spoken, the segments say what they are in, the task says so."""
     spanish, english = say(tmp_path, SPANISH, "es"), say(tmp_path, ENGLISH)
     document, segments = await transcribe(whisper, file(tmp_path, spanish, spanish, silence(1), english, english))

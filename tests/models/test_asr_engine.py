@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.asr._recogniser import Heard, Hints, Recogniser, Request
 from services.asr.engine import make_engine
+from services.asr.protocol import Engine, Heard, Hints, Request
 from services.asr.settings import Settings
 from services.asr.stage import run
 from shared.audio import decode
@@ -25,11 +25,11 @@ def _known(answer: Heard) -> list[object]:
 
 
 @pytest.fixture
-def engine(whisper: Recogniser) -> Recogniser:
+def engine(whisper: Engine) -> Engine:
     return whisper
 
 
-async def test_a_famous_sentence(engine: Recogniser, audio: Path) -> None:
+async def test_a_famous_sentence(engine: Engine, audio: Path) -> None:
     """It is heard word for word, in a language that is found, and all speech has text."""
     document, segments = await transcribe(engine, audio / "jfk.flac")
     text = " ".join(segment.text for segment in segments)
@@ -41,7 +41,7 @@ async def test_a_famous_sentence(engine: Recogniser, audio: Path) -> None:
     assert document.warnings == ()
 
 
-async def test_word_error_rate(engine: Recogniser, audio: Path) -> None:
+async def test_word_error_rate(engine: Engine, audio: Path) -> None:
     """A speech and five lines of a novel, read aloud: at most one word in twenty is wrong."""
     wrong = total = 0
     for name, said in LINES.items():
@@ -51,7 +51,7 @@ async def test_word_error_rate(engine: Recogniser, audio: Path) -> None:
     assert wrong / total <= 0.05
 
 
-async def test_words_are_timed(engine: Recogniser, audio: Path, tmp_path: Path) -> None:
+async def test_words_are_timed(engine: Engine, audio: Path, tmp_path: Path) -> None:
     """Each word has its time, in order, within the recording, and where it was really said."""
     path = write_wave(tmp_path / "all.wav", whole(audio) * 32767)
     document, segments = await transcribe(engine, path)
@@ -68,7 +68,7 @@ async def test_words_are_timed(engine: Recogniser, audio: Path, tmp_path: Path) 
     assert len(segments) >= 5
 
 
-async def test_long_silences_move_no_word(engine: Recogniser, audio: Path, tmp_path: Path) -> None:
+async def test_long_silences_move_no_word(engine: Engine, audio: Path, tmp_path: Path) -> None:
     """Silence that is left out for the recogniser is back in the times."""
     first, second = (decode(audio / name).samples for name in ("librivox-0880.wav", "librivox-0930.wav"))
     samples = np.concatenate([first, np.zeros(20 * RATE, np.float32), second])
@@ -79,7 +79,7 @@ async def test_long_silences_move_no_word(engine: Recogniser, audio: Path, tmp_p
     assert segments[1].end == pytest.approx(len(first) / RATE + 23.04, abs=0.3)
 
 
-async def test_u09_two_speakers_on_two_channels(engine: Recogniser, audio: Path, tmp_path: Path) -> None:
+async def test_u09_two_speakers_on_two_channels(engine: Engine, audio: Path, tmp_path: Path) -> None:
     """Each is heard once: the words of both when mixed, each on its channel when asked for, and a twin but once."""
     left, right = (decode(audio / name).samples for name in ("jfk.flac", "librivox-0920.wav"))
     length = len(left) + len(right)
@@ -101,7 +101,7 @@ async def test_u09_two_speakers_on_two_channels(engine: Recogniser, audio: Path,
     assert {segment.channel for segment in once} == {0}
 
 
-async def test_what_is_said_twice_is_heard_twice(engine: Recogniser, audio: Path, tmp_path: Path) -> None:
+async def test_what_is_said_twice_is_heard_twice(engine: Engine, audio: Path, tmp_path: Path) -> None:
     """A recogniser that stops before the end of a clip is asked again for the rest of it."""
     line = decode(audio / "librivox-0930.wav").samples
     samples = np.concatenate([line, np.zeros(20 * RATE, np.float32), line])
@@ -110,7 +110,7 @@ async def test_what_is_said_twice_is_heard_twice(engine: Recogniser, audio: Path
     assert document.coverage > 0.95
 
 
-async def test_another_attempt_writes_the_same(engine: Recogniser, audio: Path, tmp_path: Path) -> None:
+async def test_another_attempt_writes_the_same(engine: Engine, audio: Path, tmp_path: Path) -> None:
     """What a dead attempt began is finished to the same segments as without the death."""
     path = write_wave(tmp_path / "all.wav", whole(audio) * 32767)
     _, undisturbed = await transcribe(engine, path)
@@ -123,7 +123,7 @@ async def test_another_attempt_writes_the_same(engine: Recogniser, audio: Path, 
         assert second.written == undisturbed
 
 
-def test_a11_hints_steer_the_recogniser_and_have_a_limit(engine: Recogniser, audio: Path) -> None:
+def test_a11_hints_steer_the_recogniser_and_have_a_limit(engine: Engine, audio: Path) -> None:
     """A prompt changes the spelling; one that is longer than the decoder is cut instead of breaking it."""
     line = decode(audio / "librivox-0870.wav").samples
     steering = Hints(language="en", prompt="Mister Jon Dashwoode.")
@@ -135,14 +135,14 @@ def test_a11_hints_steer_the_recogniser_and_have_a_limit(engine: Recogniser, aud
     assert heard(engine, [line], endless).clips[0]
 
 
-def test_a06_every_length_of_clip_is_survived(engine: Recogniser) -> None:
+def test_a06_every_length_of_clip_is_survived(engine: Engine) -> None:
     """From a hundredth of a second to the full window, alone and together."""
     clips = [np.random.default_rng(1).normal(0, 0.1, size).astype(np.float32) for size in (512, 1024, 16_000, 479_744)]
     for batch in [*[[clip] for clip in clips], clips]:
         assert len(heard(engine, batch, Hints(language="en")).clips) == len(batch)
 
 
-def test_a_clip_is_heard_the_same_beside_others(engine: Recogniser, audio: Path) -> None:
+def test_a_clip_is_heard_the_same_beside_others(engine: Engine, audio: Path) -> None:
     """Tasks whose clips share a call get the text, the times and the languages that they would get alone."""
     lines = ("librivox-0880.wav", "jfk.flac", "librivox-0930.wav", "librivox-0890.wav")
     requests = [Request(clips=[decode(audio / name).samples], hints=Hints()) for name in lines]
@@ -162,7 +162,7 @@ def test_an_english_model_understands_english(audio: Path) -> None:
     assert recogniser.describe()["threads"] == 1
 
 
-def test_the_engine_of_whisperx_hears_the_same(engine: Recogniser, audio: Path) -> None:
+def test_the_engine_of_whisperx_hears_the_same(engine: Engine, audio: Path) -> None:
     """The default engine and the light one differ in their weight, not in their text."""
     whisperx = make_engine(Settings(models_dir=MODELS))
     whisperx.load()
@@ -191,7 +191,7 @@ def test_a_missing_model_says_what_to_do(tmp_path: Path) -> None:
         make_engine(Settings(asr_model=str(tmp_path))).load()
 
 
-async def test_whisper_writes_in_english_what_is_said_in_portuguese(engine: Recogniser, audio: Path) -> None:
+async def test_whisper_writes_in_english_what_is_said_in_portuguese(engine: Engine, audio: Path) -> None:
     """With its own translate task, in words that have their times. (English that is taken for Portuguese shows that the
     task is chosen by what is to be done, and costs no other recording.)"""
     options = Options(language="pt", english_unless=())

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.insights.engine import GrammarEngine, make_engine
+from services.insights._grammar import GrammarEngine
+from services.insights.engine import make_engine
+from services.insights.protocol import Engine, Findings, Passage
 from services.insights.settings import Settings
-from services.insights.stage import Engine, Findings, Passage
 from shared.errors import ModelMissing
 from shared.messages import ActionItem
 

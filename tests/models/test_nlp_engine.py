@@ -7,11 +7,13 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from services.nlp._parts import NlpEngine
 from services.nlp._spacy import WINDOW
-from services.nlp.engine import NlpEngine, make_engine
+from services.nlp.engine import make_engine
+from services.nlp.protocol import Engine
 from services.nlp.settings import Settings
-from services.nlp.stage import Engine
 from shared.errors import ModelMissing
+from tests.fakes import asking
 
 pytestmark = pytest.mark.timeout(300)  # loading takes a minute where others compute beside us
 
@@ -44,7 +46,7 @@ def engine() -> Engine:
 
 
 def named(engine: Engine, *texts: str, labels: tuple[str, ...] = ()) -> list[list[tuple[str, str]]]:
-    found = engine.entities(texts, labels or engine.default_entity_labels)
+    found = asking.entities(engine, texts, labels or engine.default_entity_labels)
     return [
         [(text[entity.start : entity.end], entity.label) for entity in of_text]
         for text, of_text in zip(texts, found, strict=True)
@@ -81,7 +83,7 @@ def test_a_name_is_found_once_wherever_a_long_text_is_cut(engine: Engine) -> Non
         start = WINDOW - before
         opening = filler * (start // len(filler))
         text = "x" * (start - len(opening) - 1) + " " + opening + "Maria Lopez went home. " + filler * 226
-        found = engine.entities([text + "Maria Lopez sang."], ["person"])[0]
+        found = asking.entities(engine, [text + "Maria Lopez sang."], ["person"])[0]
         assert [entity.start for entity in found] == [start, len(text)]
         assert {entity.end - entity.start for entity in found} == {len("Maria Lopez")}
 
@@ -96,7 +98,7 @@ def test_a_name_is_found_once_wherever_a_long_text_is_cut(engine: Engine) -> Non
 @example(text="=" * 100_000)
 def test_offsets_are_exact_in_any_text(engine: Engine, text: str) -> None:
     """Entities lie inside the text, one behind the other, and neither begin nor end with a blank."""
-    (found,) = engine.entities([text], engine.entity_labels)
+    (found,) = asking.entities(engine, [text], engine.entity_labels)
     end = 0
     for entity in found:
         assert end <= entity.start < entity.end <= len(text)
@@ -116,7 +118,7 @@ def test_offsets_are_exact_in_any_text(engine: Engine, text: str) -> None:
 )
 def test_the_right_topic_comes_first(engine: Engine, label: str, texts: list[str]) -> None:
     """Texts about one thing are classified as such; scores fall from there and lie between 0 and 1."""
-    topics = engine.topics(texts, engine.default_topics)
+    topics = asking.topics(engine, texts, engine.default_topics)
     assert topics[0].label == label
     scores = [topic.score for topic in topics]
     assert scores == sorted(scores, reverse=True)
@@ -126,14 +128,14 @@ def test_the_right_topic_comes_first(engine: Engine, label: str, texts: list[str
 
 def test_topics_need_no_choice(engine: Engine) -> None:
     """One label gets its score; text without a word has no topics."""
-    assert len(engine.topics(MEETING, ["finance, and what goes with it"])) == 1
-    assert engine.topics(["..."], engine.default_topics) == []
+    assert len(asking.topics(engine, MEETING, ["finance, and what goes with it"])) == 1
+    assert asking.topics(engine, ["..."], engine.default_topics) == []
 
 
 def test_the_summary_quotes_whole_sentences_in_order_from_all_parts(engine: Engine) -> None:
     """A text is represented by a few of its sentences, told in its order."""
     text = " ".join(MEETING * 2)
-    summary = engine.summary(MEETING * 2)
+    summary = asking.summary(engine, MEETING * 2)
     assert summary is not None
     assert len(summary) < len(text) / 2
     places = [text.index(sentence.strip(" .")) for sentence in summary.split(". ")]
@@ -150,7 +152,7 @@ def test_the_summary_covers_the_beginning_the_middle_and_the_end(engine: Engine)
     talk = ["Well, it is nice weather today, is it not?", "Yes, the weather is really nice today, I think."] * 340
     for fact, place in zip(facts, (0.05, 0.5, 0.95), strict=True):
         talk.insert(int(len(talk) * place), fact)
-    summary = engine.summary(talk)
+    summary = asking.summary(engine, talk)
     assert summary is not None
     assert all(fact in summary for fact in facts)
     assert len(summary.split()) < 150
@@ -159,13 +161,13 @@ def test_the_summary_covers_the_beginning_the_middle_and_the_end(engine: Engine)
 @pytest.mark.parametrize("text", ["She opened the door and left.", " ".join(MEETING[:2])])
 def test_a_short_text_is_its_own_summary(engine: Engine, text: str) -> None:
     """Nothing is invented where there is nothing to leave out."""
-    assert engine.summary([text]) == text
+    assert asking.summary(engine, [text]) == text
 
 
 @pytest.mark.parametrize("text", ["", "...", "=" * 100_000])
 def test_there_is_no_summary_without_words(engine: Engine, text: str) -> None:
     """Punctuation alone, in any amount, gives None."""
-    assert engine.summary([text]) is None
+    assert asking.summary(engine, [text]) is None
 
 
 def test_what_was_read_is_not_kept(engine: Engine) -> None:
@@ -177,8 +179,8 @@ def test_what_was_read_is_not_kept(engine: Engine) -> None:
 
     def read(number: int) -> None:
         text = " ".join(f"Word{number}x{place} went to Lisbon." for place in range(50))
-        engine.entities([text], ["person", "location"])
-        engine.topics([f"{number} {text[:200]}"], ["sports", "work"])
+        asking.entities(engine, [text], ["person", "location"])
+        asking.topics(engine, [f"{number} {text[:200]}"], ["sports", "work"])
 
     read(0)
     known = len(finder._model.vocab.strings)

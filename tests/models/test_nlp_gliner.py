@@ -11,11 +11,12 @@ from hypothesis import example, given
 from hypothesis import settings as rules
 from hypothesis import strategies as st
 
-from services.nlp.engine import NlpEngine
-from services.nlp.stage import Engine, Wanted, run
+from services.nlp._parts import NlpEngine
+from services.nlp.protocol import Engine, Wanted
+from services.nlp.stage import run
 from shared.errors import ModelMissing
 from shared.messages import Entities, Options, Segment, Step, Topic
-from tests.fakes import tiny_models
+from tests.fakes import asking, tiny_models
 from tests.fakes.stage import FakeEmit, FakeWork
 from tests.fakes.tiny_models import FIRST, LAST, filler
 from tests.models.trained import gives_way_to_a_small_card, loaded, misses_its_card
@@ -37,13 +38,13 @@ def finder(folder: Path) -> Engine:
 
 
 def named(engine: Engine, text: str, labels: Sequence[str] = ("person", "city")) -> list[tuple[str, str]]:
-    return [(text[found.start : found.end], found.label) for found in engine.entities([text], labels)[0]]
+    return [(text[found.start : found.end], found.label) for found in asking.entities(engine, [text], labels)[0]]
 
 
 def test_gliner_finds_what_it_was_trained_to_find(finder: Engine) -> None:
     """Names and cities come with their exact places, label and certainty, each text for itself."""
     texts = ["It rained and Maria Lopez met David Brown in Berlin.", "", "Nobody came to Tokyo, Anna."]
-    found = finder.entities(texts, ["person", "city"])
+    found = asking.entities(finder, texts, ["person", "city"])
     assert [
         [(text[each.start : each.end], each.label) for each in of] for text, of in zip(texts, found, strict=True)
     ] == [
@@ -79,7 +80,6 @@ class _Finding:
     def __init__(self, engine: Engine) -> None:
         self.finds = engine.finds
         self.entities = engine.entities
-        self.entities_of = engine.entities_of
         self.entity_labels = engine.entity_labels
         self.entity_languages = engine.entity_languages
         self.default_entity_labels = engine.default_entity_labels
@@ -88,17 +88,11 @@ class _Finding:
     def describe(self) -> dict[str, object]:
         return {}
 
-    def topics(self, texts: Sequence[str], labels: Sequence[str]) -> list[Topic]:
-        return [Topic(label=label, score=len(texts)) for label in labels]
+    def topics(self, wanted: Sequence[Wanted]) -> Sequence[Sequence[Topic]]:
+        return [[Topic(label=label, score=len(each.texts)) for label in each.labels] for each in wanted]
 
-    def topics_of(self, wanted: Sequence[Wanted]) -> Sequence[Sequence[Topic]]:
-        return [self.topics(each.texts, each.labels) for each in wanted]
-
-    def summary(self, texts: Sequence[str]) -> str | None:
-        return next(iter(texts), None)
-
-    def summaries_of(self, talks: Sequence[Sequence[str]]) -> Sequence[str | None]:
-        return [self.summary(texts) for texts in talks]
+    def summaries(self, talks: Sequence[Sequence[str]]) -> Sequence[str | None]:
+        return [next(iter(texts), None) for texts in talks]
 
 
 def test_n03_a_name_is_found_once_and_whole_wherever_a_window_ends(finder: Engine) -> None:
@@ -156,7 +150,7 @@ def test_nonsense_is_read_in_no_time(finder: Engine) -> None:
 @example(text="\u200b\u200b \u0301")
 def test_the_text_at_an_entitys_offsets_is_its_text(finder: Engine, text: str) -> None:
     """In any text: entities lie inside of it, in order, apart from each other, without blanks at their ends."""
-    (found,) = finder.entities([text], ["person", "city"])
+    (found,) = asking.entities(finder, [text], ["person", "city"])
     end = 0
     for entity in found:
         assert end <= entity.start < entity.end <= len(text)

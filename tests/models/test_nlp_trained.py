@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from services.nlp.engine import NlpEngine
-from services.nlp.stage import Engine, Wanted
+from services.nlp._parts import NlpEngine
+from services.nlp.protocol import Engine, Wanted
 from shared.errors import ModelMissing, SettingsError
-from tests.fakes import tiny_models
+from tests.fakes import asking, tiny_models
 from tests.fakes.tiny_models import FACTS, NOTHING, TOPICS
 from tests.models.trained import cramped, gives_way_to_a_small_card, loaded, misses_its_card, talk
 
@@ -38,7 +38,7 @@ def writer(folder: Path) -> Engine:
 def test_nli_knows_what_a_text_is_about(classifier: Engine, topic: str) -> None:
     """The topic that the text entails has nearly 1, each other nearly 0; a comma in a label is no end of it."""
     words = TOPICS[topic]
-    topics = classifier.topics([f"It rained and the {words[0]} met the {words[1]}."], list(TOPICS))
+    topics = asking.topics(classifier, [f"It rained and the {words[0]} met the {words[1]}."], list(TOPICS))
     assert topics[0].label == topic
     assert topics[0].score > 0.9
     assert all(other.score < 0.1 for other in topics[1:])
@@ -48,7 +48,7 @@ def test_nli_reads_all_of_a_long_text(classifier: Engine) -> None:
     """Two thirds of a text are about food and the last third about health: that is the order of the topics."""
     food = "The soup and the rice came with bread, onions and more soup from the oven. " * 40
     health = "The doctor and the patient spoke of fever, pain and the vaccine of the doctor. " * 20
-    first, second, *others = classifier.topics([food + health], list(TOPICS))
+    first, second, *others = asking.topics(classifier, [food + health], list(TOPICS))
     assert [first.label, second.label] == ["food", "health"]
     assert first.score == pytest.approx(2 / 3, abs=0.1)
     assert second.score == pytest.approx(1 / 3, abs=0.1)
@@ -58,20 +58,20 @@ def test_nli_reads_all_of_a_long_text(classifier: Engine) -> None:
 def test_n07_labels_of_any_kind_do_no_harm(folder: Path, classifier: Engine) -> None:
     """One label gets its score; fifty on a long text cost no more than the settings allow, and each has its score."""
     text = "The striker met the referee at the match. " * 200
-    assert classifier.topics([text], ["sports"])[0].score > 0.9
+    assert asking.topics(classifier, [text], ["sports"])[0].score > 0.9
     many = ["sports", *(f"thing {number}" for number in range(49))]
     model = str(folder / "nli")
     limited = loaded(nlp_topics_engine="nli", nlp_topics_model=model, nlp_topics_pairs=100)
     model = cramped(limited, "topics", most=10_000)
-    assert {topic.label for topic in limited.topics([text], many)} == set(many)
+    assert {topic.label for topic in asking.topics(limited, [text], many)} == set(many)
     assert sum(model.asked) == 100
-    assert limited.topics(["..."], many) == []
+    assert asking.topics(limited, ["..."], many) == []
 
 
 def test_seq2seq_writes_a_summary(writer: Engine) -> None:
     """The model's own words come out, to the letter."""
     text = f"{talk(27, seed=7)} {FACTS['bridge']} {talk(9, seed=8)}"
-    assert writer.summary([text]) == FACTS["bridge"]
+    assert asking.summary(writer, [text]) == FACTS["bridge"]
 
 
 def test_n05_the_summary_of_a_long_text_covers_all_of_it(writer: Engine) -> None:
@@ -80,9 +80,9 @@ def test_n05_the_summary_of_a_long_text_covers_all_of_it(writer: Engine) -> None
     text = " ".join(
         [talk(300, seed=1), facts[0], talk(2700, seed=2), facts[1], talk(2700, seed=3), facts[2], talk(300, seed=4)]
     )
-    summary = writer.summary([text])
+    summary = asking.summary(writer, [text])
     assert summary == " ".join([NOTHING, *facts])
-    assert writer.summary(["=" * 100_000]) is None
+    assert asking.summary(writer, ["=" * 100_000]) is None
 
 
 def test_summaries_of_parts_are_summarised_again(folder: Path, writer: Engine) -> None:
@@ -90,30 +90,30 @@ def test_summaries_of_parts_are_summarised_again(folder: Path, writer: Engine) -
     model = str(folder / "seq2seq")
     brief = loaded(nlp_summary_engine="seq2seq", nlp_summary_model=model, nlp_summary_words=5)
     text = f"{talk(300, seed=1)} {FACTS['bridge']} {talk(300, seed=2)} {FACTS['vaccine']}"
-    assert writer.summary([text]) == " ".join([NOTHING, FACTS["bridge"], FACTS["vaccine"]])
-    assert brief.summary([text]) == " ".join([FACTS["bridge"], FACTS["vaccine"]])
+    assert asking.summary(writer, [text]) == " ".join([NOTHING, FACTS["bridge"], FACTS["vaccine"]])
+    assert asking.summary(brief, [text]) == " ".join([FACTS["bridge"], FACTS["vaccine"]])
 
 
 @pytest.mark.parametrize("count", [0, 1, 8, 39])
 def test_n06_a_short_text_is_its_own_summary(writer: Engine, count: int) -> None:
     """Below 40 words nothing is made up or left out; without a word there is none."""
     text = talk(count, seed=9)
-    assert writer.summary([text]) == (text or None)
+    assert asking.summary(writer, [text]) == (text or None)
 
 
 def test_n06_a_summary_ends_with_a_sentence_and_is_shorter_than_the_text(writer: Engine) -> None:
     """Right above the limit, too: whole sentences, and fewer of them."""
     for count in (40, 45, 80):
         text = talk(count, seed=count)
-        summary = writer.summary([text])
+        summary = asking.summary(writer, [text])
         assert summary is not None
         assert len(summary) < len(text)
         assert summary.endswith(".")
 
 
 ASKING: dict[str, tuple[str, Callable[[Engine], object]]] = {
-    "topics": ("nli", lambda engine: engine.topics(["The doctor has a patient with fever."], list(TOPICS) * 2)),
-    "summary": ("seq2seq", lambda engine: engine.summary([f"{talk(500, seed=1)} {FACTS['train']}"])),
+    "topics": ("nli", lambda engine: asking.topics(engine, ["The doctor has a patient with fever."], list(TOPICS) * 2)),
+    "summary": ("seq2seq", lambda engine: asking.summary(engine, [f"{talk(500, seed=1)} {FACTS['train']}"])),
 }
 """A question for each part that takes at least eight texts at once; and the engine that it is for."""
 
@@ -148,9 +148,9 @@ def test_texts_of_several_tasks_are_judged_together(classifier: Engine) -> None:
         runs.append(1)
 
     hook = part._model.register_forward_hook(count)
-    alone = [classifier.topics(each.texts, each.labels) for each in wanted]
+    alone = [asking.topics(classifier, each.texts, each.labels) for each in wanted]
     runs_alone, runs[:] = len(runs), []
-    found = classifier.topics_of(wanted)
+    found = classifier.topics(wanted)
     hook.remove()
     assert [[topic.label for topic in topics] for topics in found] == [[topic.label for topic in of] for of in alone]
     for together, apart in zip(found, alone, strict=True):
@@ -166,8 +166,8 @@ def test_talks_of_several_tasks_are_summarised_together(writer: Engine) -> None:
         ["It rained."],
         [f"{talk(27, seed=7)} {FACTS['bridge']} {talk(9, seed=8)}"],
     ]
-    assert list(writer.summaries_of(talks)) == [writer.summary(texts) for texts in talks]
-    assert writer.summaries_of(talks)[1:] == [None, "It rained.", FACTS["bridge"]]
+    assert list(writer.summaries(talks)) == [asking.summary(writer, texts) for texts in talks]
+    assert writer.summaries(talks)[1:] == [None, "It rained.", FACTS["bridge"]]
 
 
 @pytest.mark.parametrize(("part", "engine"), [("entities", "gliner"), ("topics", "nli"), ("summary", "seq2seq")])

@@ -21,14 +21,14 @@ def translators() -> tuple[Translate, Translate]:
     def through(source: str, target: str) -> Translate:
         def translate(sentence: str) -> str:
             (outcome,) = _faithful.translate(
-                [sentence], lambda asked: engine.infer(asked, source, target), pair=(source, target)
+                [sentence], lambda asked: engine.translate(asked, source, target), pair=(source, target)
             )
             assert not outcome.suspect
             return outcome.text
 
         return translate
 
-    assert engine.pairs() == {("en", "pt"), ("pt", "en")}
+    assert engine.pairs == {("en", "pt"), ("pt", "en")}
     return through("en", "pt"), through("pt", "en")
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from services.nlp.engine import make_engine
+from services.nlp.protocol import Engine
 from services.nlp.settings import Settings
-from services.nlp.stage import Engine
 from shared.device import Unusable
 from shared.errors import SettingsError
 from tests.fakes.tiny_models import filler, sentences_of

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from services.asr._recogniser import Hints
 from services.asr._rows import Row, groups, settle
+from services.asr.protocol import Hints
 
 
 def row(guesses: dict[str, float], *, likely: str | None = None, language: str | None = None, length: int = 0) -> Row:

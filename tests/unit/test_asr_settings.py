@@ -6,7 +6,7 @@ import pytest
 
 from services.asr._helpers import make_helpers
 from services.asr._pyannote import PyannoteVad
-from services.asr.engine import model_arguments
+from services.asr._whisper import model_arguments
 from services.asr.settings import Settings
 from shared.errors import ModelMissing, SettingsError
 from shared.settings import Device

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.asr._recogniser import Hints
+from services.asr.protocol import Hints
 from services.asr.stage import STAGE, run
 from shared.errors import Permanent
 from shared.messages import Document, Options, Segment, StageName, Step, Transcript, TranscriptPart

@@ -12,6 +12,8 @@ EXCEPTIONS = {
 }
 """`path` or `path:function` of what may be longer, and why it is better so."""
 
+STAGES = ("asr", "translate", "nlp", "insights")
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -58,3 +60,23 @@ def test_every_module_says_what_it_is_for() -> None:
         if source.strip() and not ast.get_docstring(ast.parse(source))
     ]
     assert silent == []
+
+
+def test_all_stage_services_look_alike() -> None:
+    """Whoever knows the public modules of one knows those of the others, what to call in them, and who calls it."""
+    for stage in STAGES:
+        sources = {Path(path).name: source for path, source in _modules(f"services/{stage}")}
+        public = {name for name in sources if not name.startswith("_")}
+        assert public == {"settings.py", "protocol.py", "engine.py", "stage.py", "worker.py"}
+        assert _classes(sources["settings.py"]) == {"Settings": "StageSettings"}
+        assert _classes(sources["protocol.py"])["Engine"] == "shared.stage.Engine"
+        assert "def make_engine(settings: Settings) -> Engine:" in sources["engine.py"]
+        assert _classes(sources["engine.py"]) == {}
+        assert "async def run(work: Work, engine: Engine, emit: Emit) -> Document:" in sources["stage.py"]
+        assert sources["worker.py"].replace(stage, "asr") == (ROOT / "services/asr/worker.py").read_text("utf-8")
+
+
+def _classes(source: str) -> dict[str, str]:
+    """The first base of each class that has any."""
+    classes = (node for node in ast.parse(source).body if isinstance(node, ast.ClassDef))
+    return {each.name: ast.unparse(each.bases[0]) for each in classes if each.bases}

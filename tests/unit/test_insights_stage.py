@@ -11,8 +11,9 @@ from services.insights._due import resolve
 from services.insights._pace import talk_time, words_per_minute
 from services.insights._sentiment import sentiment
 from services.insights.engine import make_engine
+from services.insights.protocol import Findings, Passage, Writer
 from services.insights.settings import Settings
-from services.insights.stage import Findings, Passage, Writer, run
+from services.insights.stage import run
 from shared.errors import SettingsError
 from shared.messages import (
     Document,

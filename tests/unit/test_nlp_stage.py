@@ -2,20 +2,21 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 
+from services.nlp._parts import NlpEngine
 from services.nlp.engine import make_engine
+from services.nlp.protocol import Wanted
 from services.nlp.settings import Settings
-from services.nlp.stage import SEGMENTS_PER_CALL, WORDS_PER_CALL, Found, Wanted, run, together
+from services.nlp.stage import SEGMENTS_PER_CALL, WORDS_PER_CALL, run
 from shared.batches import Batches
 from shared.device import Device
 from shared.errors import SettingsError
 from shared.messages import Document, Entities, Entity, Notice, Options, Segment, Step, Summary, Topic, Topics
+from tests.fakes.names import NamesEngine, NamesParts
 from tests.fakes.stage import Died, FakeEmit, FakeWork, TogetherWork
 
-NAMES = {"Anna": "person", "Lisbon": "location"}
 STEPS = [
     Step.NER,
     Step.NER_COMPLETE,
@@ -24,67 +25,6 @@ STEPS = [
     Step.SUMMARIZATION,
     Step.SUMMARIZATION_COMPLETE,
 ]
-
-
-class NamesEngine:
-    """Finds two names in English text, fits every topic less than the one before, and quotes the first text."""
-
-    default_entity_labels = ("person", "location")
-    default_topics = ("business", "travel")
-    entity_labels = ("person", "location")
-    entity_languages = ("en",)
-    topic_languages = ("en",)
-    summary_languages = ("en",)
-
-    def __init__(self) -> None:
-        self.read: list[Sequence[str]] = []
-        self.sought: Sequence[str] = ()
-        self.shared: list[int] = []
-
-    def load(self) -> None:
-        """There is nothing to load."""
-
-    def warm_up(self) -> None:
-        """There is nothing to warm up."""
-
-    def describe(self) -> dict[str, Any]:
-        return {}
-
-    def finds(self, label: str) -> bool:
-        return label.casefold() in self.entity_labels
-
-    def entities(self, texts: Sequence[str], labels: Sequence[str]) -> list[list[Found]]:
-        self.read.append(texts)
-        self.sought = labels
-        forms = {label.casefold(): label for label in labels}
-        return [
-            [
-                Found(start=text.index(name), end=text.index(name) + len(name), label=forms[label], score=0.5)
-                for name, label in NAMES.items()
-                if name in text and label in forms
-            ]
-            for text in texts
-        ]
-
-    def entities_of(self, wanted: Sequence[Wanted]) -> Sequence[Sequence[Sequence[Found]]]:
-        self.shared.append(len(wanted))
-        return together(self.entities, wanted)
-
-    def topics(self, texts: Sequence[str], labels: Sequence[str]) -> list[Topic]:
-        self.read.append(texts)
-        return [Topic(label=label, score=1 / (2 + place)) for place, label in enumerate(labels)]
-
-    def topics_of(self, wanted: Sequence[Wanted]) -> Sequence[Sequence[Topic]]:
-        self.shared.append(len(wanted))
-        return [self.topics(each.texts, each.labels) for each in wanted]
-
-    def summary(self, texts: Sequence[str]) -> str | None:
-        self.read.append(texts)
-        return texts[0]
-
-    def summaries_of(self, talks: Sequence[Sequence[str]]) -> Sequence[str | None]:
-        self.shared.append(len(talks))
-        return [self.summary(texts) for texts in talks]
 
 
 def said(*texts: str, language: str | None = "en", translation: str | None = None) -> list[Segment]:
@@ -199,7 +139,7 @@ async def test_long_input_is_read_in_bounded_calls() -> None:
     work = FakeWork(batches=[said(*["Anna."] * (2 * SEGMENTS_PER_CALL + 1))])
     await outcome(work, engine)
     assert [len(texts) for texts in engine.read[:3]] == [SEGMENTS_PER_CALL, SEGMENTS_PER_CALL, 1]
-    assert work.computed == [*["entities_of"] * 3, "topics_of", "summaries_of"]
+    assert work.computed == [*["entities"] * 3, "topics", "summaries"]
 
 
 async def test_another_attempt_continues_behind_the_first() -> None:
@@ -220,21 +160,22 @@ async def test_another_attempt_continues_behind_the_first() -> None:
 
 def test_what_tasks_want_at_the_same_time_is_found_in_one_call() -> None:
     """Tasks with the same labels share a call, and each gets what is in its own texts, under its own labels."""
-    engine = NamesEngine()
+    parts = NamesParts()
+    engine = NlpEngine(Settings(), entities=parts, topics=parts, summary=parts)
     wanted = [
         Wanted(["Anna is here.", "It rains."], ["person"]),
         Wanted(["Anna is in Lisbon."], ["location"]),
         Wanted(["So is Anna."], ["person"]),
         Wanted([], ["person"]),
     ]
-    found = engine.entities_of(wanted)
+    found = engine.entities(wanted)
     assert [[[each.label for each in of_text] for of_text in of_task] for of_task in found] == [
         [["person"], []],
         [["location"]],
         [["person"]],
         [],
     ]
-    assert engine.read == [["Anna is here.", "It rains.", "So is Anna."], ["Anna is in Lisbon."]]
+    assert parts.read == [["Anna is here.", "It rains.", "So is Anna."], ["Anna is in Lisbon."]]
 
 
 async def talks(engine: NamesEngine, *texts: str) -> list[Document]:

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from services.asr.engine import model_arguments as for_whisper
+from services.asr._whisper import model_arguments as for_whisper
 from services.asr.settings import Settings as AsrSettings
-from services.nlp._torch import threads as for_nlp
 from services.nlp.settings import Settings as NlpSettings
 from services.translate._model import model_arguments as for_translator
 from services.translate.settings import Settings as TranslateSettings
@@ -40,7 +39,7 @@ def test_a14_the_engines_take_as_many_threads_as_the_container_allows(monkeypatc
     """Unless a setting says how many."""
     monkeypatch.setattr(processors, "available", lambda: 3)
     assert for_translator(TranslateSettings())["intra_threads"] == 3
-    assert (for_nlp(NlpSettings()), for_nlp(NlpSettings(worker_threads=5))) == (1, 5), "half of them"
+    assert (NlpSettings().threads, NlpSettings(worker_threads=5).threads) == (1, 5), "half of them"
     assert whisper_threads(AsrSettings()) == 2, "one for each of its two lanes"
     monkeypatch.setattr(processors, "available", lambda: 1)
     assert whisper_threads(AsrSettings()) == 2, "fewer than one for a lane cannot be"

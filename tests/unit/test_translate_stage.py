@@ -28,14 +28,15 @@ class Shouter:
     def describe(self) -> dict[str, Any]:
         return {"engine": "shouter"}
 
+    @property
     def pairs(self) -> Collection[tuple[str, str]]:
         return self._pairs
 
     def via(self, source: str, target: str) -> str | None:
-        assert (source, target) in self.pairs()
+        assert (source, target) in self.pairs
         return None
 
-    def infer(self, sentences: Sequence[str], source: str, target: str) -> list[str]:
+    def translate(self, sentences: Sequence[str], source: str, target: str) -> list[str]:
         self.asked.append((list(sentences), source, target))
         return ["again " * 50 if "loop" in sentence else sentence.upper() for sentence in sentences]
 

@@ -1,14 +1,14 @@
-"""What the stage wants of an engine that recognises speech."""
+"""What the stage wants of its engine, and what passes between the two."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
 
+import shared.stage
 from services.asr._clips import Samples
 from services.asr._voices import Diarizer
 from shared.messages import Word
-from shared.stage import Engine
 
 
 class Hints(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +36,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Heard(msgspec.Struct, frozen=True, kw_only=True):
-    """What the recogniser made of a request. `language` is what is mostly spoken, `language_score` how likely that is,
+    """What the engine made of a request. `language` is what is mostly spoken, `language_score` how likely that is,
     0 to 1, and None when it did not have to be guessed.
 
     `clips` has the words of each clip in order: times in seconds from the start of the clip, texts with the space that
@@ -49,7 +49,7 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
     scores: Sequence[float | None]
 
 
-class Recogniser(Engine, Protocol):
+class Engine(shared.stage.Engine, Protocol):
     """Speech recognition. One call takes seconds at most."""
 
     @property
