@@ -79,7 +79,10 @@ class StageWorker(Worker):
         )
         self.in_progress_timeout_s = settings.lease_seconds
         self.runner = runner
+        self.worn = asyncio.Event()
+        """Set when it has done as many jobs as one worker is to do."""
         self._drain_seconds = settings.drain_seconds
+        self._last_job = settings.recycle_after_jobs
 
     async def main(self) -> None:
         """Takes jobs until cancelled. When Redis was away for so long that leases have lapsed, those who hold them may
@@ -126,6 +129,10 @@ class StageWorker(Worker):
             return
         await self.runner.run(work)
         self.jobs_complete += 1
+        if self.jobs_complete == self._last_job:
+            log.info("worker_worn", jobs=self.jobs_complete)
+            self.allow_pick_jobs = False
+            self.worn.set()
 
     def _ended(self, _: asyncio.Task[None]) -> None:
         self.job_counter -= 1
@@ -145,8 +152,9 @@ class StageWorker(Worker):
 
 
 def serve(stage: Stage, make_engine: Callable[[S], Engine], settings_type: type[S]) -> None:
-    """The entry point of a stage service. Exits 0 after a drain, 2 on bad settings, 3 when a model is missing, 4 when
-    the engine is stuck, so that whoever keeps the process running starts a new one."""
+    """The entry point of a stage service. Exits 0 after a drain, because it was told to or is worn, 2 on bad settings,
+    3 when a model is missing, 4 when the engine is stuck, so that whoever keeps the process running starts a new one.
+    """
     status = 0
     try:
         settings = load(settings_type, os.environ)
@@ -214,7 +222,8 @@ def build(
 
 
 async def run_until(worker: StageWorker, stopping: asyncio.Event) -> None:
-    """Takes jobs until `stopping` is set, then drains. Raises `EngineStuck` when it had to stop for that."""
+    """Takes jobs until `stopping` is set, or it is worn, then drains. Raises `EngineStuck` when it had to stop for
+    that."""
     runner = worker.runner
     device = runner.surroundings.device
     background = (
@@ -225,6 +234,7 @@ async def run_until(worker: StageWorker, stopping: asyncio.Event) -> None:
     reasons = (
         asyncio.create_task(stopping.wait(), name="stop"),
         asyncio.create_task(device.stuck.wait(), name="stuck"),
+        asyncio.create_task(worker.worn.wait(), name="worn"),
     )
     log.info("worker_ready", stage=runner.stage.name)
     await asyncio.wait([*reasons, *background], return_when=asyncio.FIRST_COMPLETED)

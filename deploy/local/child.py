@@ -77,12 +77,20 @@ class Child:
         """Wait for its end. Answers the exit status."""
         return await self._started().wait()
 
+    async def died(self, tell: Tell) -> int:
+        """Wait for its death. Answers the exit status, which is not 0: one that has ended in good order, as a worker
+        does after `RECYCLE_AFTER_JOBS`, is started anew at once."""
+        while (status := await self.ended()) == 0:
+            tell(f"{self.name} has ended in good order; starting it anew")
+            await self.start()
+        return status
+
     async def keep(self, tell: Tell) -> Never:
-        """Start it again each time it dies, after a pause that doubles."""
+        """Start it again each time it ends: at once, or when it has died after a pause that doubles."""
         pause = FIRST_PAUSE_SECONDS
         while True:
             begun = time.monotonic()
-            status = await self.ended()
+            status = await self.died(tell)
             if time.monotonic() - begun > STEADY_SECONDS:
                 pause = FIRST_PAUSE_SECONDS
             tell(f"{self.name} ended with status {status} (see {self.log}); starting it again in {pause:g} s")

@@ -162,7 +162,7 @@ class Mesh:
     async def _alive(self, waiting: Awaitable[T]) -> T:
         """What `waiting` returns; raises `ChildDied` as soon as a process dies instead."""
         goal = asyncio.ensure_future(waiting)
-        deaths = {asyncio.create_task(child.ended(), name=child.name): child for child in self.children}
+        deaths = {asyncio.create_task(child.died(self._tell), name=child.name): child for child in self.children}
         try:
             await asyncio.wait([goal, *deaths], return_when=asyncio.FIRST_COMPLETED)
             for death, child in deaths.items():
