@@ -14,7 +14,13 @@ from typing import Self
 
 from tests.local_mesh import ROOT
 
-_START = "import fcntl, os, sys, termios; fcntl.ioctl(2, termios.TIOCSCTTY, 0); os.execvp(sys.argv[1], sys.argv[1:])"
+_START = """\
+import fcntl, os, signal, sys, termios
+
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
+fcntl.ioctl(2, termios.TIOCSCTTY, 0)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
 VOXMESH = (sys.executable, "-m", "deploy.local.cli")
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 """Runs a command of it to the end: words, what comes in, and variables."""
