@@ -11,7 +11,7 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 ARGUMENTS = ("--no-sandbox", "--autoplay-policy=no-user-gesture-required")
 
 
-expect.set_options(timeout=20_000)  # where other tests run beside, five seconds may be short
+expect.set_options(timeout=60_000)  # where other tests run beside, five seconds may be short by far
 
 
 def binary() -> str:
@@ -46,7 +46,7 @@ async def visit(browser: Browser, address: str = "", *, width: int = 1280, heigh
     errors: list[str] = []
     context = await browser.new_context(viewport={"width": width, "height": height}, color_scheme="light")
     page = await context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)
     page.on("pageerror", lambda error: errors.append(str(error)))
     if address:
         await page.goto(address)
