@@ -85,7 +85,9 @@ def create_app(settings: Settings, tracing: Tracing = OFF) -> Litestar:
         lifespan=[lifespan],
         cors_config=cors,
         before_send=[tell_rate, vary] if cors else [tell_rate],
-        openapi_config=schema_config(version("voxmesh"), keys=runtime.access.required),
+        openapi_config=schema_config(
+            version("voxmesh"), keys=runtime.access.required, foreign={openai_api.PREFIX: openai_api.describe}
+        ),
         request_max_body_size=None,  # an upload's own limit depends on the settings
         logging_config=None,
     )

@@ -132,6 +132,10 @@ async def test_every_route_is_described(client: httpx.AsyncClient) -> None:
         ("/health/live", "get"),
         ("/health/ready", "get"),
         ("/metrics", "get"),
+        ("/v1/audio/transcriptions", "post"),
+        ("/v1/audio/translations", "post"),
+        ("/v1/models", "get"),
+        ("/v1/models/{name}", "get"),
     }
     assert all(operation["summary"] and operation["description"] for operation in operations.values())
     content = operations["/audio/tasks", "post"]["requestBody"]["content"]

@@ -229,6 +229,8 @@ async def test_refusals_are_errors_of_the_package(client: AsyncOpenAI) -> None:
         ({"language": "jp"}, openai.BadRequestError, "unsupported_language", "language"),
         ({"extra_body": {"colour": "red"}}, openai.BadRequestError, "unknown_field", "colour"),
         ({"temperature": "hot"}, openai.BadRequestError, "bad_field", "temperature"),
+        ({"temperature": 1.5}, openai.BadRequestError, "bad_field", "temperature"),
+        ({"temperature": 1e-300, "language": "jp"}, openai.BadRequestError, "unsupported_language", "language"),
     ):
         error = await failed(create(**({"file": SOUND, "model": MODEL} | arguments)))
         assert isinstance(error, kind)

@@ -6,9 +6,10 @@ cancelled. Only the form, the answers and the shape of errors are OpenAI's.
 
 from services.gateway.openai_api.errors import answer
 from services.gateway.openai_api.models import list_models, one_model
+from services.gateway.openai_api.schema import describe
 from services.gateway.openai_api.speech import transcriptions, translations
 
-__all__ = ["HANDLERS", "PREFIX", "answer"]
+__all__ = ["HANDLERS", "PREFIX", "answer", "describe"]
 
 PREFIX = "/v1/"
 """What all paths of this API begin with."""

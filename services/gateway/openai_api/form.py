@@ -37,7 +37,7 @@ FIELDS = frozenset(_TRANSCRIPTION | _WITHOUT_EFFECT | _PARTS | _OWN | {"stream",
 TRANSLATION_FIELDS = _BOTH
 """Of a translation."""
 _OURS = {"initial_prompt": "prompt"}
-_NUMBER = re.compile(r"\d{0,3}(\.\d{0,20})?")
+_NUMBER = re.compile(r"(\d{1,20}\.?\d{0,20}|\.\d{1,20})(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE)
 
 
 class Answer(StrEnum):
@@ -118,7 +118,7 @@ def _order(given: Mapping[str, str], *, english: bool) -> Order:
         raise _refusal("timestamp_granularities", "must be word, segment or both", "word", "segment")
     if asked and answer is not Answer.VERBOSE:
         raise _refusal("timestamp_granularities", "goes with response_format=verbose_json only")
-    if not _NUMBER.fullmatch(given.get("temperature", "0")):
+    if not _is_share(given.get("temperature", "0")):
         raise _refusal("temperature", "must be a number from 0 to 1")
     stream = given.get("stream", "false").lower()
     if stream not in TRUE + FALSE:
@@ -130,6 +130,11 @@ def _order(given: Mapping[str, str], *, english: bool) -> Order:
         stream=stream in TRUE,
         english=english,
     )
+
+
+def _is_share(text: str) -> bool:
+    """Whether it is a number from 0 to 1, however clients write a small one: `1e-05`."""
+    return bool(_NUMBER.fullmatch(text)) and 0 <= float(text) <= 1
 
 
 def _options(given: Mapping[str, str], order: Order, settings: Settings) -> Options:

@@ -47,14 +47,14 @@ def check_model(name: str, view: View, settings: Settings) -> None:
         raise Problem(404, "model_not_found", detail, field="model", offered=names)
 
 
-@get("/v1/models", include_in_schema=False, opt=ANY_QUERY)
+@get("/v1/models", opt=ANY_QUERY, summary="The models", tags=["openai"])
 async def list_models(runtime: Injected) -> ModelList:
     """The names that `model` may have."""
     names = names_of(await runtime.fleet.view(), runtime.settings)
     return ModelList(data=tuple(Model(id=name) for name in names))
 
 
-@get("/v1/models/{name:path}", include_in_schema=False, opt=ANY_QUERY)
+@get("/v1/models/{name:path}", opt=ANY_QUERY, summary="A model", tags=["openai"])
 async def one_model(name: FromPath[PurePosixPath], runtime: Injected) -> Model:
     """One of them; its name may have slashes in it."""
     wanted = str(name).removeprefix("/")

@@ -22,7 +22,7 @@ _RETRIES = "x-stainless-retry-count"
 """OpenAI's clients count in it how often they have sent a request before."""
 
 
-@post("/v1/audio/transcriptions", status_code=200, include_in_schema=False, opt=ANY_QUERY)
+@post("/v1/audio/transcriptions", status_code=200, opt=ANY_QUERY, summary="The text of a recording", tags=["openai"])
 async def transcriptions(
     request: Request[Any, Any, Any],
     runtime: Injected,
@@ -34,7 +34,13 @@ async def transcriptions(
     return await _speech(runtime, request, caller, key=idempotency_key, english=False)
 
 
-@post("/v1/audio/translations", status_code=200, include_in_schema=False, opt=ANY_QUERY)
+@post(
+    "/v1/audio/translations",
+    status_code=200,
+    opt=ANY_QUERY,
+    summary="The text of a recording, in English",
+    tags=["openai"],
+)
 async def translations(
     request: Request[Any, Any, Any],
     runtime: Injected,

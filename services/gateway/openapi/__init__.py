@@ -1,5 +1,6 @@
 """The OpenAPI document at `/schema`, and what endpoints say in it beyond their signatures."""
 
+from services.gateway.openapi.examples import example_result
 from services.gateway.openapi.operations import (
     BOOLEAN,
     RESULT_TYPES,
@@ -18,6 +19,7 @@ __all__ = [
     "ResultOperation",
     "TextFormOperation",
     "event_stream",
+    "example_result",
     "refusals",
     "schema_config",
 ]

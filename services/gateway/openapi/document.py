@@ -4,7 +4,7 @@ cannot know: the messages as they go over the wire, the events of a stream, the 
 What is derived here is derived from the types and tables that the answers are made from, so that it cannot differ.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, get_args, get_origin
 
 import msgspec
@@ -19,6 +19,8 @@ from shared import messages as wire
 from shared.messages import Step
 
 Json = dict[str, Any]
+Describe = Callable[[str, Json, dict[str, Json]], None]
+"""Completes an operation, which is given with its name, and the schemas that it refers to."""
 
 PARTIALS: dict[Step, type[wire.Partial] | type[wire.Result]] = {
     Step.TRANSCRIPTION: wire.TranscriptPart,
@@ -69,11 +71,13 @@ _RESULT_HEADERS = {
 
 
 class Document(JsonRenderPlugin):
-    """OpenAPI as JSON, made at the first request. `keys` says whether a key is asked for."""
+    """OpenAPI as JSON, made at the first request. `keys` says whether a key is asked for, `foreign` who describes the
+    operations of another API, by what its paths begin with."""
 
-    def __init__(self, *, keys: bool) -> None:
+    def __init__(self, *, keys: bool, foreign: Mapping[str, Describe]) -> None:
         super().__init__(path=("/", "/openapi.json"))
         self._keys = keys
+        self._foreign = foreign
         self._made: bytes | None = None
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: Json) -> bytes:
@@ -81,20 +85,24 @@ class Document(JsonRenderPlugin):
         if self._made is None:
             if self._keys:
                 secure(openapi_schema, request.app)
-            _complete(openapi_schema, request.app)
+            _complete(openapi_schema, request.app, self._foreign)
             if self._keys:
                 tell_limits(openapi_schema, request.app)
             self._made = msgspec.json.encode(openapi_schema)
         return self._made
 
 
-def _complete(document: Json, app: Litestar) -> None:
+def _complete(document: Json, app: Litestar, foreign: Mapping[str, Describe]) -> None:
     document["components"]["schemas"] |= _components(app)
     for path, operations in document["paths"].items():
+        describe = next((found for prefix, found in foreign.items() if path.startswith(prefix)), None)
         for method, operation in operations.items():
             for parameter in operation.get("parameters", ()):
                 _complete_parameter(parameter)
-            _complete_answers(operation, f"{method.upper()} {path}", path)
+            if describe:
+                describe(f"{method.upper()} {path}", operation, document["components"]["schemas"])
+            else:
+                _complete_answers(operation, f"{method.upper()} {path}", path)
 
 
 def _components(app: Litestar) -> dict[str, Json]:

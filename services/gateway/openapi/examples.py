@@ -47,6 +47,11 @@ RESULT = assemble(
 )
 
 
+def example_result() -> messages.Result:
+    """What the examples of answers are made from."""
+    return RESULT
+
+
 class Parameter(msgspec.Struct, frozen=True):
     """What a handler's signature does not say about a parameter."""
 

@@ -1,5 +1,6 @@
 """What `/schema` says beyond what the handlers' signatures show: the upload form, the streams, the refusals."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -11,7 +12,7 @@ from litestar.openapi.spec.enums import OpenAPIFormat
 
 from services.gateway.access import OPEN
 from services.gateway.intake.forms import MOST_LABEL_CHARACTERS, MOST_LABELS, MOST_SPEAKERS, MOST_TEXT_CHARACTERS
-from services.gateway.openapi.document import Document
+from services.gateway.openapi.document import Describe, Document
 from services.gateway.problems import ProblemBody
 from shared.redaction import KINDS
 
@@ -174,19 +175,21 @@ def event_stream() -> dict[int, ResponseSpec]:
     }
 
 
-def schema_config(version: str, *, keys: bool) -> OpenAPIConfig:
+def schema_config(version: str, *, keys: bool, foreign: Mapping[str, Describe]) -> OpenAPIConfig:
     """OpenAPI as JSON at /schema, for anybody. Without the pages that would load scripts from elsewhere. `keys` says
-    whether a key is asked for."""
+    whether a key is asked for, `foreign` who describes the operations of an API that is not ours, by what its paths
+    begin with."""
     return OpenAPIConfig(
         title="voxmesh",
         version=version,
         description="Speech to transcript, translation, entities, topics, summary and insights, streamed.",
         use_handler_docstrings=True,
         openapi_router=Router("/schema", route_handlers=[], include_in_schema=False, opt=dict(OPEN)),
-        render_plugins=[Document(keys=keys)],
+        render_plugins=[Document(keys=keys, foreign=foreign)],
         tags=[
             Tag("streams", "Watch a task while it is being worked on."),
             Tag("tasks", "Submit a recording or a text, ask how it stands."),
             Tag("operations", "Probes and metrics."),
+            Tag("openai", "OpenAI's API: what comes in becomes a task like any other."),
         ],
     )
