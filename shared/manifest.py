@@ -53,6 +53,8 @@ class Model(ManifestEntry, frozen=True):
     default: bool
     """Whether the embedded engines need it, so that a plain `voxmesh models pull` brings it."""
     distribution: str | None = None
+    translates: tuple[str, ...] = ()
+    """Pairs of languages, `en-pt`, of a model that translates."""
     hub: Hub | None = None
     packages: tuple[Package, ...] = ()
     files: tuple[ModelFile, ...] = ()
@@ -68,3 +70,8 @@ MODELS = _read_manifest()
 
 PACK = tuple(model.name for model in MODELS.values() if model.default)
 """What the embedded engines need."""
+
+PAIRS = frozenset(
+    (source, target) for name in PACK for source, _, target in (pair.partition("-") for pair in MODELS[name].translates)
+)
+"""What the embedded engines translate, from and to which language."""

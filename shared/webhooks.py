@@ -11,6 +11,19 @@ SECRET_PREFIX = "whsec_"  # noqa: S105 - what secrets begin with
 """Where the specification's libraries expect it."""
 
 
+LEAST_CHARACTERS = 32
+"""Of the secret of the gateways: what is shorter, whoever has one message can try out."""
+
+
+def check(master: str) -> None:
+    """Raises `ValueError` for a secret of the gateways that is too short; none at all is not."""
+    if 0 < len(master) < LEAST_CHARACTERS:
+        raise ValueError(
+            f"WEBHOOK_SECRET: must have {LEAST_CHARACTERS} characters or more, and has {len(master)}; "
+            "`openssl rand -hex 32` makes one"
+        )
+
+
 def secret_of(master: str, owner: str) -> bytes:
     """The secret of the owner's webhooks; `master` is that of the gateways."""
     return hmac.digest(master.encode(), b"webhook " + owner.encode(), hashlib.sha256)

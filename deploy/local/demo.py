@@ -11,7 +11,7 @@ from rich.console import Console
 
 from deploy.local import mesh
 from deploy.local.found import key_of
-from deploy.local.languages import check_languages
+from deploy.local.languages import check_languages, check_pair
 from deploy.local.screen import Screen
 from deploy.local.terminal import tell
 from shared.client import MeshClient, Options
@@ -33,7 +33,10 @@ async def demo(order: Order, environ: Mapping[str, str], *, url: str = "", port:
     if url:
         return await run(url, order, api_key=api_key)
     options = order.options
-    check_languages({"--language": options.get("language", ""), "--target": options.get("target_language", "")})
+    language, target = options.get("language", ""), options.get("target_language", "")
+    check_languages({"--language": language, "--target": target})
+    if options.get("include_translation"):
+        check_pair(environ, language, target, option="--target" if target else "--language, without --no-translation")
     with tempfile.TemporaryDirectory(prefix="voxmesh-demo-") as home:
         plan = mesh.plan(Path(home), environ, port=port)
         tell("starting the mesh")

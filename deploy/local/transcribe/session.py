@@ -13,7 +13,7 @@ import msgspec
 
 from deploy.local import exits
 from deploy.local.found import key_of, running_mesh
-from deploy.local.languages import check_languages
+from deploy.local.languages import check_languages, check_pair
 from deploy.local.terminal import forsake, plain, tell
 from deploy.local.transcribe.display import Display, display_for
 from deploy.local.transcribe.inputs import Recording, begun, opened
@@ -52,7 +52,10 @@ async def transcribe(order: Order, environ: Mapping[str, str], *, url: str) -> i
         ) from error
 
     options = order.options
-    check_languages({"--language": options.get("language", ""), "--translate": options.get("target_language", "")})
+    language, target = options.get("language", ""), options.get("target_language", "")
+    check_languages({"--language": language, "--translate": target})
+    if order.translated:
+        check_pair(environ, language, target, option="--translate")
     say = _nothing if order.quiet else tell
     with tempfile.TemporaryDirectory(prefix="voxmesh-transcribe-") as home:
         plan = mesh.plan(Path(home), environ)
