@@ -76,14 +76,9 @@ def _boolean(given: Mapping[str, str], name: str, *, default: bool) -> bool:
 
 
 def _switch(told: Mapping[str, str], name: str, *, implied_by: Sequence[str]) -> bool:
-    """What the field says. Where it is not there, one of those that mean nothing without it turns it on; where it says
-    no, such a one is refused."""
-    reason = next((field for field in implied_by if field in told), None)
-    on = _boolean(told, name, default=reason is not None)
-    if reason and not on:
-        detail = f"'{name}' is off, and '{reason}' asks for it. Leave out one of the two."
-        raise Problem(400, "conflicting_fields", detail, field=reason)
-    return on
+    """What the field says. Where it is not there, one of those that mean nothing without it turns it on. A no stands:
+    forms of web pages send what has been chosen in a list whether its switch is on or off."""
+    return _boolean(told, name, default=any(field in told for field in implied_by))
 
 
 def _all_speakers(given: Mapping[str, str]) -> tuple[int | None, int | None, int | None]:
