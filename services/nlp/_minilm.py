@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from services.nlp._memory import Group, Memory, Vectors
 from services.nlp._selection import representatives
 from services.nlp._sentences import sentences
 from services.nlp.protocol import Wanted
@@ -15,8 +15,6 @@ from shared.device import give_way
 from shared.messages import Topic
 from shared.models import locate
 
-Vectors = NDArray[np.float32]
-
 
 class Encoder:
     """all-MiniLM-L6-v2: sentences as vectors of length 1, so that a dot product tells how near they are in meaning."""
@@ -24,14 +22,14 @@ class Encoder:
     batch_size = 32
     most_tokens = 256
     """What the model was trained on; it does not read on behind."""
-    most_known = 32
-    """Groups of texts whose vectors are kept: topics and labels of a few tasks."""
+    most_bytes = 32 << 20
+    """Vectors that are kept, with their texts: those of a day of speech, or of a few hundred short tasks."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._tokenizer: Any = None
         self._model: Any = None
-        self._known: dict[tuple[str, ...], Vectors] = {}
+        self._memory = Memory(self.most_bytes)
 
     def load(self) -> None:
         if self._model is not None:
@@ -45,19 +43,18 @@ class Encoder:
         self._tokenizer = library.AutoTokenizer.from_pretrained(path, local_files_only=True)
         self._model = library.AutoModel.from_pretrained(path, local_files_only=True).eval()
 
-    def encode_each(self, groups: Sequence[tuple[str, ...]]) -> list[Vectors]:
+    def encode_each(self, groups: Sequence[Group]) -> list[Vectors]:
         """The rows of each group of texts. All that is new is encoded together, and kept for a while: topics and
         summary of a task need the same vectors, one after the other."""
-        new = [group for group in dict.fromkeys(groups) if group not in self._known]
-        vectors = self.encode([text for group in new for text in group])
+        known = {group: vectors for group in groups if (vectors := self._memory.recall(group)) is not None}
+        new = [group for group in dict.fromkeys(groups) if group not in known]
+        rows = self.encode([text for group in new for text in group])
         start = 0
         for group in new:
-            self._known[group] = vectors[start : start + len(group)].copy()
+            known[group] = rows[start : start + len(group)].copy()
+            self._memory.keep(group, known[group])
             start += len(group)
-        found = [self._known[group] for group in groups]
-        for group in list(self._known)[: -self.most_known]:
-            del self._known[group]
-        return found
+        return [known[group] for group in groups]
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """One row for each text, in float32. Texts of like length are computed together, which pads least."""

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from services.nlp._memory import Memory
 from services.nlp._parts import NlpEngine
 from services.nlp._spacy import WINDOW
 from services.nlp.engine import make_engine
@@ -182,12 +183,13 @@ def test_what_was_read_is_not_kept(engine: Engine) -> None:
         asking.entities(engine, [text], ["person", "location"])
         asking.topics(engine, [f"{number} {text[:200]}"], ["sports", "work"])
 
+    topics._encoder._memory = memory = Memory(200_000)
     read(0)
-    known = len(finder._model.vocab.strings)
-    for number in range(1, 41):
+    known, held = len(finder._model.vocab.strings), memory.held_bytes
+    for number in range(1, 81):
         read(number)
     assert len(finder._model.vocab.strings) == known
-    assert len(topics._encoder._known) == topics._encoder.most_known
+    assert held < memory.held_bytes <= memory.most_bytes
 
 
 def test_capabilities_name_models_languages_and_labels(engine: Engine) -> None:
