@@ -94,11 +94,5 @@ def filter_failure(context: Any, failure: Any, case: Any, response: Any) -> bool
 
 
 def _is_contradictory(body: dict[str, Any]) -> bool:
-    said = {name: text for name, value in body.items() if (text := str(value).strip().lower())}
-    off = {name for name, text in said.items() if text in {"false", "0", "off", "no"}}
-    numbers = said.keys() & {"num_speakers", "min_speakers", "max_speakers"}
-    return (
-        ("include_translation" in off and "target_language" in said)
-        or ("diarize" in off and bool(numbers))
-        or ("num_speakers" in numbers and len(numbers) > 1)
-    )
+    given = {name for name, value in body.items() if str(value).strip()}
+    return "num_speakers" in given and bool(given & {"min_speakers", "max_speakers"})
