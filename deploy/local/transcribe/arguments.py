@@ -4,7 +4,6 @@ import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
-FORMATS = ("txt", "json", "srt", "vtt", "tsv")
 DESCRIPTION = """Transcribe recordings. The text goes to standard output, or files to the folder -o; what happens
 meanwhile is shown on standard error. Without --url (or VOXMESH_URL) the mesh of `voxmesh up` on this machine is used,
 and where none runs, one is started for the time of the command. VOXMESH_KEY is the API key."""

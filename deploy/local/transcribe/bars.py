@@ -12,8 +12,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.text import Text
 
 from deploy.local.terminal import plain, unattended
-from deploy.local.transcribe.display import Latest
 from deploy.local.transcribe.inputs import Recording
+from deploy.local.transcribe.latest import Latest
 from shared.client import Update
 
 _SENTENCES = 4

@@ -4,14 +4,13 @@ All of it goes to standard error: standard output is for results.
 """
 
 import sys
-from collections import deque
 from types import TracebackType
 from typing import Protocol, Self
 
 from deploy.local.terminal import plain, tell
 from deploy.local.transcribe.inputs import Recording
 from shared.client import Update
-from shared.messages import Step, TranscriptPart, TranslationPart
+from shared.messages import Step
 
 
 class Display(Protocol):
@@ -86,24 +85,3 @@ class Lines:
     def _say(self, line: str) -> None:
         if not self._quiet:
             tell(line)
-
-
-class Latest:
-    """The sentences of a recording that came last; those of the translation once there are any."""
-
-    def __init__(self, count: int) -> None:
-        self.sentences: deque[str] = deque(maxlen=count)
-        self._translated = False
-
-    def take(self, update: Update) -> None:
-        """Note what the event brings."""
-        match update.partial:
-            case TranscriptPart(segment=segment) if not self._translated:
-                self.sentences.append(plain(segment.text))
-            case TranslationPart(segment=segment) if segment.translation:
-                if not self._translated:
-                    self.sentences.clear()
-                self._translated = True
-                self.sentences.append(plain(segment.translation))
-            case _:
-                pass

@@ -5,19 +5,16 @@ import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 import msgspec
 
 from deploy.local.terminal import plain
-from deploy.local.transcribe.arguments import FORMATS
+from deploy.local.transcribe.formats import FORMATS, Format
 from deploy.local.transcribe.inputs import Recording
 from shared.client import Options
 from shared.errors import Permanent, SettingsError
 from shared.language import normalise
-
-Format = Literal["txt", "json", "srt", "vtt", "tsv"]
-
 
 _NAME_BYTES = 255
 """What a name in a folder may have, nearly everywhere."""

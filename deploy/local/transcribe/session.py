@@ -16,8 +16,9 @@ from deploy.local.found import key_of, running_mesh
 from deploy.local.languages import check_languages, check_pair
 from deploy.local.terminal import forsake, plain, tell
 from deploy.local.transcribe.display import Display, display_for
+from deploy.local.transcribe.formats import Format
 from deploy.local.transcribe.inputs import Recording, begun, opened
-from deploy.local.transcribe.order import Format, Order
+from deploy.local.transcribe.order import Order
 from shared.client import Audio, MeshClient, MeshError, MeshRefused, MeshUnreachable, TaskFailed
 from shared.errors import SettingsError
 from shared.messages import Failure, Result, StageName, Step
