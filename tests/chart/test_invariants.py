@@ -3,6 +3,7 @@
 import re
 import shutil
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -176,12 +177,31 @@ def test_only_who_reads_recordings_reaches_them() -> None:
             assert ("data" in volumes) == (name == "gateway" or (name == "asr" and values == "default"))
 
 
-def test_a_volume_for_one_node_keeps_its_users_together() -> None:
-    """Gateway and asr go to one node when the volume can be on one only, and where they like when many may have it."""
-    for values, together in (("default", True), ("processors", False), ("production", False)):
-        for name in ("gateway", "asr"):
-            spec = of_kind("Deployment", manifests(values))[name]["spec"]["template"]["spec"]
-            assert ("affinity" in spec) == together
+ONE_NODE: Mapping[tuple[str, ...], set[str]] = {
+    ("default",): {"gateway", "asr"},
+    ("processors",): set(),
+    ("production",): set(),
+    ("production", "--set", "modelCache.accessMode=ReadWriteOnce"): {"asr", "nlp", "insights"},
+    ("sentinel", "--set", "modelCache.accessMode=ReadWriteOnce"): {"asr", "nlp", "insights"},
+    ("default", "--set", "modelCache.type=pvc,modelCache.accessMode=ReadWriteOnce"): {
+        *("gateway", "asr", "nlp", "insights"),
+    },
+}
+"""Values, and who shares a volume that one node at a time may have."""
+
+
+@pytest.mark.parametrize("values", ONE_NODE, ids=" ".join)
+def test_a_volume_for_one_node_keeps_its_users_together(values: tuple[str, ...]) -> None:
+    """Who shares a volume that can be on one node only goes to one node, all of them by one label, and nobody else."""
+    for name, deployment in of_kind("Deployment", manifests(*values)).items():
+        template = deployment["spec"]["template"]
+        together = template["spec"].get("affinity", {}).get("podAffinity", {})
+        assert bool(together) == (name in ONE_NODE[values])
+        if together:
+            (term,) = together["requiredDuringSchedulingIgnoredDuringExecution"]
+            assert term["topologyKey"] == "kubernetes.io/hostname"
+            assert term["labelSelector"]["matchLabels"] == {"voxmesh.io/one-node": "demo-voxmesh"}
+            assert template["metadata"]["labels"]["voxmesh.io/one-node"] == "demo-voxmesh"
 
 
 def test_a_new_version_of_the_chart_restarts_nothing(tmp_path: Path) -> None:

@@ -59,31 +59,12 @@ topologySpreadConstraints:
 {{- end }}
 {{- end -}}
 
-{{/* A volume that one node at a time may have keeps its users together: elsewhere they would wait for it for ever. */}}
-{{- define "voxmesh.affinity" -}}
-{{- $root := index . 0 -}}{{- $block := index . 2 -}}
-{{- $affinity := deepCopy $block.affinity -}}
-{{- if and (include "voxmesh.sharesVolume" .) (eq $root.Values.blobStore.volume.accessMode "ReadWriteOnce") -}}
-{{- $together := dict "topologyKey" "kubernetes.io/hostname" "labelSelector" (dict "matchLabels" (dict "voxmesh.io/recordings" (include "voxmesh.fullname" $root))) -}}
-{{- $pods := default dict (get $affinity "podAffinity") -}}
-{{- $key := "requiredDuringSchedulingIgnoredDuringExecution" -}}
-{{- $pods = set $pods $key (append (default list (get $pods $key)) $together) -}}
-{{- $affinity = set $affinity "podAffinity" $pods -}}
-{{- end -}}
-{{- with $affinity }}{{ toYaml . }}{{ end -}}
-{{- end -}}
-
-{{/* Takes the same. */}}
-{{- define "voxmesh.sharesVolume" -}}
-{{- if and (eq (index . 0).Values.blobStore.type "volume") (include "voxmesh.reads" (index . 1)) }}yes{{ end -}}
-{{- end -}}
-
 {{/* Takes (list $ component block): labels and annotations of a pod. */}}
 {{- define "voxmesh.podMeta" -}}
 labels:
   {{- include "voxmesh.podLabels" (list (index . 0) (index . 1)) | nindent 2 }}
-  {{- if include "voxmesh.sharesVolume" . }}
-  voxmesh.io/recordings: {{ include "voxmesh.fullname" (index . 0) }}
+  {{- if include "voxmesh.staysOnOneNode" . }}
+  voxmesh.io/one-node: {{ include "voxmesh.fullname" (index . 0) }}
   {{- end }}
 annotations:
   kubectl.kubernetes.io/default-container: {{ index . 1 }}
