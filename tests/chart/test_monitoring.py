@@ -5,7 +5,7 @@ import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import httpx
 import pytest
@@ -15,12 +15,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from shared.messages import StageName
 from shared.settings import BaseSettings
 from tests.chart.alarms import ALARMS, QUIET
-from tests.chart.helm import CHART, Manifest, manifests, notes
+from tests.chart.helm import CHART, Manifest, manifests, notes, of_kind
 from tests.conftest import free_port, wait_until
 from tests.fetching import Unavailable, debian, leave_out
 from tests.mesh import gateway_process, worker_process
 
 RUNBOOKS = CHART.parents[2] / "docs/runbooks"
+OF_PROMETHEUS = {"namespace", "release", "pod"}
+"""Labels that a scrape of the operator adds."""
 Rules = list[dict[str, Any]]
 
 
@@ -44,20 +46,50 @@ def panels() -> list[dict[str, Any]]:
 
 def names(expression: str) -> set[str]:
     """The metrics that an expression of PromQL names: with us, each has a selector behind it."""
-    return set(re.findall(r"([a-z_]\w*)\s*\{", expression))
+    return {asked.metric for asked in questions(expression)}
 
 
-def said(text: str) -> Iterator[str]:
-    """The names in an answer of /metrics."""
-    for family in text_string_to_metric_families(text):
-        yield from (sample.name for sample in family.samples)
+class Question(NamedTuple):
+    """A metric, the labels by which it is chosen, with the values that may be, and those by which it is added up."""
+
+    metric: str
+    chosen: Mapping[str, set[str]]
+    kept: set[str]
 
 
-async def scraped(port: int) -> set[str]:
-    """The names that a service gives."""
+def questions(expression: str) -> Iterator[Question]:
+    """What an expression asks for. A label of Prometheus' own is none of ours."""
+    for found in re.finditer(r"(?:by \(([^)]*)\) \((?:\w+\()*)?\b([a-z_]\w*)\s*\{([^}]*)\}", expression):
+        matchers = re.findall(r'(\w+)\s*(?:=~|=)\s*"([^"]*)"', found[3])
+        chosen = {label: set(values.split("|")) for label, values in matchers if label not in OF_PROMETHEUS}
+        yield Question(found[2], chosen, set(re.findall(r"\w+", found[1] or "")) - OF_PROMETHEUS)
+
+
+def asked_for() -> Iterator[tuple[str, str]]:
+    """Each expression of the rules, the dashboard and the scalers, and the words that go with it."""
+    yield from ((rule["expr"], str(rule["annotations"])) for rule in rules())
+    for panel in panels():
+        yield from ((target["expr"], target.get("legendFormat", "")) for target in panel["targets"])
+    scaler = of_kind("ScaledObject", manifests("sentinel"))["gateway"]["spec"]["triggers"][0]
+    yield scaler["metadata"]["query"], ""
+    autoscaler = of_kind("HorizontalPodAutoscaler", manifests("processors"))["gateway"]["spec"]["metrics"][0]
+    yield f"{autoscaler['pods']['metric']['name']}{{}}", ""
+
+
+Scrape = dict[str, list[Mapping[str, str]]]
+"""By metric, the labels of each of its series."""
+
+
+async def scraped(*ports: int) -> Scrape:
+    """What services give, all together."""
+    found: Scrape = {}
     async with httpx.AsyncClient(trust_env=False) as client:
-        text = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
-    return set(said(text))
+        for port in ports:
+            text = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+            for family in text_string_to_metric_families(text):
+                for sample in family.samples:
+                    found.setdefault(sample.name, []).append(sample.labels)
+    return found
 
 
 async def until_answers(port: int) -> None:
@@ -73,8 +105,9 @@ async def until_answers(port: int) -> None:
 
 
 async def test_each_metric_is_scraped_from_what_runs(settings: BaseSettings) -> None:
-    """What the rules and the dashboard ask for is in a scrape of a gateway and a worker that have just started. The
-    one metric without a label that is known beforehand, refusals by code, is there once something was refused."""
+    """What rules, dashboard and scalers ask for is in a scrape of a gateway and a worker that have just begun: metrics,
+    the labels by which they are chosen, with their values, and those that are kept and shown. The one metric without
+    a label that is known beforehand, refusals by code, is there once something was refused."""
     ports = free_port(), free_port()
     with (
         gateway_process(settings, port=ports[0]),
@@ -84,11 +117,33 @@ async def test_each_metric_is_scraped_from_what_runs(settings: BaseSettings) -> 
             await until_answers(port)
         async with httpx.AsyncClient(trust_env=False) as client:
             await client.post(f"http://127.0.0.1:{ports[0]}/audio/tasks")
-        found = await scraped(ports[0]) | await scraped(ports[1])
-    asked = {name for rule in rules() for name in names(rule["expr"])}
-    asked |= {name for panel in panels() for target in panel["targets"] for name in names(target["expr"])}
-    assert len(asked) > 20
-    assert asked <= found
+        found = await scraped(*ports)
+    assert len({name for expression, _ in asked_for() for name in names(expression)}) > 20
+    for expression, words in asked_for():
+        shown = set(re.findall(r"\{\{ ?(?:\$labels\.)?([a-z]\w*) ?\}\}", words)) - OF_PROMETHEUS
+        for metric, chosen, kept in questions(expression):
+            assert metric in found, expression
+            for label in kept | chosen.keys():
+                assert all(label in labels for labels in found[metric]), f"{label} in {expression}"
+            for label, values in chosen.items():
+                assert values <= {labels[label] for labels in found[metric]}, f"{values} in {expression}"
+            assert shown <= kept, f"{words} of {expression}"
+
+
+FORMS: Mapping[str, list[Question]] = {
+    "max(a{})": [Question("a", {}, set())],
+    'sum by (stage, le) (rate(a_b{state=~"x|y", pod="p"}[5m]))': [
+        Question("a_b", {"state": {"x", "y"}}, {"stage", "le"}),
+    ],
+    'a{x="1"} / on (x) max by (x) (b{})': [Question("a", {"x": {"1"}}, set()), Question("b", {}, {"x"})],
+}
+"""How rules and dashboard ask."""
+
+
+@pytest.mark.parametrize("expression", FORMS)
+def test_expressions_are_understood(expression: str) -> None:
+    """Metric, choice and what is kept are read from each form."""
+    assert list(questions(expression)) == FORMS[expression]
 
 
 def test_each_alert_has_a_page() -> None:
