@@ -8,8 +8,11 @@ from typing import Any, cast
 import pytest
 
 from services.gateway.events import hub as hub_module
+from services.gateway.events.backlog import Piece
+from services.gateway.events.frames import Frame
 from services.gateway.events.hub import Cursor, Hub
 from services.gateway.events.topic import RING_BYTES, RING_FRAMES
+from shared.events import TextSoFar
 from shared.redis import Redis
 from tests.conftest import RedisServer, wait_until
 from tests.fakes.task import LiveTask
@@ -91,6 +94,29 @@ async def test_what_was_published_before_the_confirmation_is_found(
         cursor.topic.confirm()
         async with asyncio.timeout(30):
             assert [frame.number for frame in await taken] == [1]
+    cursor.close()
+
+
+async def test_what_was_published_between_a_look_and_its_answer_is_found(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look into the log that began before the subscription stood proves nothing, though it stands by the answer."""
+    monkeypatch.setattr(hub_module, "POLL_SECONDS", 60.0)
+    hub = Hub(redis)
+    task = await LiveTask(redis).create()
+    cursor = hub.open(task.task_id, after=0)
+    read = hub.backlog.read
+
+    async def slowly(task_id: str, number: int, *, last: Frame | None, texts: TextSoFar) -> Piece:
+        piece = await read(task_id, number, last=last, texts=texts)
+        if not task.log:
+            await task.complete()
+            cursor.topic.confirm()
+        return piece
+
+    monkeypatch.setattr(hub.backlog, "read", slowly)
+    async with asyncio.timeout(15):
+        assert [frame.number for frame in await cursor.take(PATIENCE)] == [1]
     cursor.close()
 
 

@@ -111,6 +111,31 @@ async def test_fenced_off_attempt_writes_and_publishes_nothing(redis: Redis, scr
     assert await redis.hget(keys.task(TASK), "state") == b"running"
 
 
+async def test_each_sign_of_life_gives_a_task_its_whole_time_again(redis: Redis, scripts: Scripts) -> None:
+    """Nothing of a task lapses while it is worked on: a record keeps what it belongs to, a renewal the job."""
+    client = cast("Any", redis)
+    task, job = keys.task(TASK), keys.job(TASK, StageName.ASR)
+    written = [task, keys.events(TASK), keys.out(TASK, StageName.ASR)]
+
+    async def grow_old(*names: str) -> None:
+        for name in names:
+            await client.pexpire(name, LIMITS.ttl_ms // 10)
+
+    async def are_young(*names: str) -> bool:
+        return min([await client.pttl(name) for name in names]) > LIMITS.ttl_ms // 2
+
+    await submit(scripts)
+    token = await claim(scripts)
+    for number in (1, 2):
+        commit = change(token, number=number, first=number, events=[event(Step.TRANSCRIPTION, record=number)])
+        await grow_old(*written)
+        await scripts.commit(commit, [record(number)])
+        assert await are_young(*written)
+    await grow_old(task, job)
+    await scripts.renew(TASK, StageName.ASR, token=token, lease_ms=1000)
+    assert await are_young(task, job)
+
+
 async def test_events_of_a_later_stage_wait_for_their_turn(redis: Redis, scripts: Scripts) -> None:
     """Records of a stage whose turn has not come are written; its events come only after the stage before has ended."""
     await submit(scripts)
