@@ -6,16 +6,13 @@ from typing import Any, cast
 import pytest
 
 from shared import codec, events, keys, queue
-from shared.commit import Commit, NextJob, PublishedEvent
 from shared.errors import Closed, Superseded
-from shared.messages import Document, Failure, Options, Segment, StageName, State, Step
+from shared.messages import Document, Failure, Options, StageName, State, Step
 from shared.redis import Redis
-from shared.scripts import AlreadyDone, Exhausted, Limits, Scripts, Submission
+from shared.scripts import AlreadyDone, Exhausted, Scripts, Submission
+from tests.fakes.changes import LIMITS, ROUTE, TASK, change, event, record
 
-TASK = "t1"
-ROUTE = (StageName.ASR, StageName.NLP)
 SERIAL = itertools.count()
-LIMITS = Limits(ttl_ms=60_000, wait_ms=60_000)
 
 
 @pytest.fixture
@@ -27,36 +24,6 @@ async def submit(scripts: Scripts) -> None:
     await scripts.submit(
         Submission(task_id=TASK, route=ROUTE, options=Options(language="en"), job=queue.stage_job(TASK), blob="b")
     )
-
-
-def record(number: int) -> bytes:
-    return codec.encode(Segment(index=number, start=0, end=1, text=f"text {number}"))
-
-
-def event(step: Step, *, record: int = 0) -> PublishedEvent:
-    made = events.make(TASK, step)
-    return PublishedEvent(data=codec.encode_text(made), step=step, progress=made.progress, record=record)
-
-
-def change(token: int, *, stage: StageName = StageName.ASR, **fields: object) -> Commit:
-    behind = NextJob(
-        stage=StageName.NLP,
-        job_id=keys.job_id(TASK, StageName.NLP),
-        wake=keys.wake(StageName.NLP),
-    )
-    commit: dict[str, object] = {
-        "task_id": TASK,
-        "stage": stage,
-        "job_id": keys.job_id(TASK, stage),
-        "before": keys.SOURCE if stage is StageName.ASR else StageName.ASR,
-        "position": ROUTE.index(stage),
-        "token": token,
-        "channel": keys.channel(TASK),
-        "ttl_ms": LIMITS.ttl_ms,
-        "wait_ms": LIMITS.wait_ms,
-        "next": behind if stage is StageName.ASR else None,
-    }
-    return Commit(**(commit | fields))  # pyright: ignore[reportArgumentType]
 
 
 async def claim(scripts: Scripts, stage: StageName = StageName.ASR) -> int:
