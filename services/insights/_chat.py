@@ -161,6 +161,8 @@ class _Session:
             )
         except httpx.TransportError as error:
             raise _Useless("it cannot be reached") from error
+        except httpx.RequestError as error:
+            raise _Useless("it does not speak the protocol") from error
 
     def _request(self, part: Sequence[Passage]) -> dict[str, Any]:
         system = f"{self._task}\n{_KEYS}" if self._plain else self._task
@@ -210,4 +212,4 @@ def _tokens(text: str) -> int:
 
 def _wait_of(response: httpx.Response) -> float:
     seconds = response.headers.get("Retry-After", "")
-    return min(float(seconds), _LONGEST_WAIT_SECONDS) if seconds.isdigit() else 0.0
+    return min(float(seconds), _LONGEST_WAIT_SECONDS) if seconds.isdecimal() else 0.0

@@ -2,6 +2,7 @@
 libraries in `load` and not before."""
 
 from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
 
 from services.insights._chat import Chat
 from services.insights._grammar import GrammarEngine
@@ -21,6 +22,16 @@ def _chat(settings: Settings) -> Chat:
     for name in ("llm_base_url", "llm_model"):
         if not getattr(settings, name):
             raise SettingsError(f"{name.upper()}: INSIGHTS_ENGINE=llm needs it")
-    if not settings.llm_base_url.startswith(("http://", "https://")):
-        raise SettingsError("LLM_BASE_URL: it must begin with http:// or https://")
+    if not _names_a_server(settings.llm_base_url):
+        raise SettingsError("LLM_BASE_URL: it must be http://host:port/… or https://…")
+    if not (settings.llm_api_key.isascii() and settings.llm_api_key.isprintable()):
+        raise SettingsError("LLM_API_KEY: it must hold ASCII characters only, since it goes into a header")
     return Chat(settings)
+
+
+def _names_a_server(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none
+        return False

@@ -103,6 +103,8 @@ async def test_the_request_has_schema_limits_key_and_text(server: ChatServer) ->
         Reply(content=json.dumps(ANSWER)[:90], finish_reason="length"),
         Reply(body=b"<html>"),
         Reply(body=b'{"choices": []}'),
+        Reply(headers={"Content-Encoding": "gzip"}, body=b"not packed at all"),
+        Reply(status=429, headers={"Retry-After": "\u00b2"}),
     ],
 )
 async def test_what_cannot_be_used_is_asked_for_again(server: ChatServer, useless: Reply) -> None:
@@ -248,6 +250,10 @@ async def test_without_an_answer_there_are_local_insights_marked_as_such(server:
     [
         ("LLM_BASE_URL", {"LLM_MODEL": "small"}),
         ("LLM_BASE_URL", {"LLM_MODEL": "small", "LLM_BASE_URL": "ftp://models"}),
+        ("LLM_BASE_URL", {"LLM_MODEL": "small", "LLM_BASE_URL": "http://"}),
+        ("LLM_BASE_URL", {"LLM_MODEL": "small", "LLM_BASE_URL": "http://models:port/v1"}),
+        ("LLM_BASE_URL", {"LLM_MODEL": "small", "LLM_BASE_URL": "http://models:99999/v1"}),
+        ("LLM_API_KEY", {"LLM_MODEL": "small", "LLM_BASE_URL": "http://models/v1", "LLM_API_KEY": "schl\u00fcssel"}),
         ("LLM_MODEL", {"LLM_BASE_URL": "http://models/v1"}),
         ("LLM_ANSWER_TOKENS", {"LLM_ANSWER_TOKENS": "5000"}),
     ],
