@@ -5,11 +5,24 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, Request, Route, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.fakes.meeting import Conductor
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+COUNTED = """
+    const sources = [];
+    globalThis.most = 0;
+    globalThis.EventSource = class extends EventSource {
+        constructor(...given) {
+            super(...given);
+            sources.push(this);
+            most = Math.max(most, sources.filter(source => source.readyState !== EventSource.CLOSED).length);
+        }
+    };
+"""
+"""How many streams the page has open at a time. What is told of its requests comes late, and not in order."""
 
 
 async def hand_in(page: Page, *recordings: Path, translated: bool = True) -> None:
@@ -156,6 +169,50 @@ async def test_a_task_can_be_cancelled(web_page: Page, conductor: Conductor, rec
     await expect(web_page.locator("#shelf")).to_be_hidden()
 
 
+async def test_all_tasks_can_be_cancelled_at_once(
+    web_page: Page, address: str, conductor: Conductor, recording: Path
+) -> None:
+    """One button, while there are several to cancel: what is at work and what is being sent all end, here and at the
+    gateway."""
+    is_over = asyncio.Event()
+
+    async def held(route: Route) -> None:
+        await is_over.wait()
+        await route.abort()
+
+    button = web_page.get_by_role("button", name="Cancel all")
+    await hand_in(web_page, recording)
+    conductor.go_on(1)
+    await heard(web_page, 1)
+    await expect(button).to_be_hidden()
+    await web_page.route("**/audio/tasks", held)
+    await hand_in(web_page, *[recording] * 3)
+    await expect(button).to_have_text("Cancel all 4")
+    await button.focus()
+    await web_page.keyboard.press("Enter")
+    await expect(web_page.locator("#tasks .state")).to_have_text(["Cancelled"])
+    await expect(button).to_be_hidden()
+    assert await web_page.evaluate("document.activeElement.id") == "task"
+    is_over.set()
+    (listed,) = (await (await web_page.request.get(f"{address}/audio/tasks?limit=1")).json())["tasks"]
+    assert listed["state"] == "cancelled"
+
+
+async def test_tasks_that_cannot_be_cancelled_are_counted(
+    web_page: Page, conductor: Conductor, recording: Path
+) -> None:
+    """Of two, one is, and for the other the page says why not; the button is gone, for one is left."""
+    await hand_in(web_page, recording, recording)
+    conductor.go_on(1)
+    await expect(web_page.locator("#tasks .state").get_by_text("%")).to_have_count(2)
+    await expect(web_page.locator("#tasks .is-uploading")).to_have_count(0)
+    await web_page.route("**/audio/tasks/*", lambda route: route.abort(), times=1)
+    await web_page.get_by_role("button", name="Cancel all").click()
+    await expect(web_page.locator("#trouble")).to_contain_text("Not cancelled: 1. The gateway cannot be reached")
+    await expect(web_page.locator("#tasks .state").get_by_text("Cancelled")).to_have_count(1)
+    await expect(web_page.locator("#cancel-all")).to_be_hidden()
+
+
 async def test_a_text_file_is_refused_in_words(web_page: Page, tmp_path: Path) -> None:
     """What is no recording: the gateway's own title and detail, as an alert, and nothing in the list."""
     notes = tmp_path / "notes.txt"
@@ -171,22 +228,12 @@ async def test_several_recordings_share_one_stream(
     web_page: Page, address: str, conductor: Conductor, recording: Path
 ) -> None:
     """Eight at a time end well, over never more than one open stream; who comes back later finds all of them."""
-    streams: set[str] = set()
-    most = 0
-
-    def opened(request: Request) -> None:
-        nonlocal most
-        if "/audio/events" in request.url:
-            streams.add(request.url)
-            most = max(most, len(streams))
-
-    web_page.on("request", opened)
-    web_page.on("requestfinished", lambda request: streams.discard(request.url))
-    web_page.on("requestfailed", lambda request: streams.discard(request.url))
+    await web_page.add_init_script(COUNTED)
+    await web_page.reload()
     await hand_in(web_page, *[recording] * 8, translated=False)
     conductor.go_on(8 * 4)
     await expect(web_page.locator("#tasks .state")).to_have_text(["Done"] * 8)
-    assert most == 1
+    assert await web_page.evaluate("most") == 1
     await web_page.goto("about:blank")
     await web_page.goto(address)
     await expect(web_page.locator("#tasks .state")).to_have_text(["Done"] * 8)

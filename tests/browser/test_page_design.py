@@ -92,6 +92,43 @@ async def test_the_page_with_troubles(web_page: Page, conductor: Conductor, reco
     await picture(web_page, "troubles")
 
 
+async def test_the_page_without_a_connection(web_page: Page, conductor: Conductor, recording: Path) -> None:
+    """It says that work goes on, and comes back by itself."""
+    await web_page.route("**/audio/events*", lambda route: route.abort())
+    await web_page.set_input_files("#files", recording)
+    await expect(web_page.locator("#connection")).to_contain_text("The connection is lost")
+    await picture(web_page, "reconnecting")
+    await web_page.unroute("**/audio/events*")
+    conductor.go_on()
+    await expect(web_page.locator("#downloads")).to_be_visible()
+    await expect(web_page.locator("#connection")).to_be_empty()
+
+
+async def test_the_page_with_a_task_that_failed(web_page: Page, address: str) -> None:
+    """It says why, and what can be done."""
+    message = "The end of the file is missing, and nothing in it can be decoded. Send the original again."
+    state = {"task_id": "0" * 32, "state": "failed", "step": "failed", "progress": 12, "route": ["asr"]}
+    state |= {"name": "talk.ogg", "created": "2026-01-01T00:00:00Z", "finished": "2026-01-01T00:00:09Z"}
+    state |= {"error": {"code": "damaged", "message": message, "stage": "asr", "retryable": False}, "links": {}}
+    await web_page.route("**/audio/tasks/*", lambda route: route.fulfill(json=state))
+    await web_page.goto(f"{address}/#{'0' * 32}")
+    await expect(web_page.locator("#task-error")).to_contain_text(message)
+    await expect(web_page.locator("#tasks .state")).to_have_text("Failed")
+    await picture(web_page, "failed")
+
+
+async def test_both_ways_to_begin_stand_beside_each_other(web_page: Page) -> None:
+    """Also on the narrowest screen, and while the button tells how long somebody has spoken."""
+    await web_page.set_viewport_size({"width": min(WIDTHS), "height": 900})
+    choose, record = web_page.locator(".drop .button"), web_page.locator("#record")
+    for text in ("Record", "Stop 12:34"):
+        await record.evaluate("(button, text) => { button.textContent = text; }", text)
+        beside, other = await choose.bounding_box(), await record.bounding_box()
+        assert beside is not None
+        assert other is not None
+        assert beside["y"] == other["y"]
+
+
 async def test_text_from_right_to_left(
     web_page: Page, conductor: Conductor, recording: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

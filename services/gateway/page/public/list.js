@@ -15,14 +15,18 @@ const WORDS = {
 let handlers = {};
 const rows = new Map(); // task -> its elements
 
-/** `pick` and `remove` hear which task the person wants to see, or to see no more. */
+/** `pick` and `remove` hear which task the person wants to see, or to see no more; `cancelAll`, that none is to go on. */
 export function start(given) {
   handlers = given;
+  at('cancel-all').addEventListener('click', () => handlers.cancelAll());
 }
 
 /** Draw the list, in this order. */
 export function update(tasks, selected) {
   at('shelf').hidden = tasks.length === 0;
+  const going = tasks.filter(task => !isOver(task)).length;
+  at('cancel-all').hidden = going < 2;
+  set(at('cancel-all'), `Cancel all ${going}`);
   for (const [task, row] of rows) {
     if (tasks.includes(task)) continue;
     row.item.remove();
@@ -38,7 +42,7 @@ export function update(tasks, selected) {
 
 /** How a task stands, in a few words. */
 export function standing(task) {
-  return WORDS[task.state] ?? `${task.message} · ${task.progress} %`;
+  return WORDS[task.state] ?? `${task.message} · ${task.progress}\u00a0%`;
 }
 
 function makeRow(task) {

@@ -121,11 +121,28 @@ async function cancel(task) {
   if (task.file) return task.stop.abort();
   view.complain();
   try {
-    await askJson(`/audio/tasks/${task.id}`, {method: 'DELETE'}); // its stream tells the rest
+    await end(task);
     at('task').focus(); // the button is about to go
   } catch (refusal) {
     if (task === selected) view.complain('Not cancelled', refusal.detail ?? 'The answer could not be read.');
   }
+}
+
+/** All that is being sent, waits or is at work. What ends by itself meanwhile is no trouble. */
+async function cancelAll() {
+  view.complain();
+  at('task').focus(); // the button is about to go
+  const going = tasks.filter(task => !isOver(task));
+  for (const task of going) task.stop?.abort();
+  const ends = await Promise.allSettled(going.filter(task => !task.file).map(end));
+  const refusals = ends.map(each => each.reason).filter(refusal => refusal && refusal.code !== 'task_finished');
+  if (refusals.length === 0) return say('All are cancelled');
+  view.complain(`Not cancelled: ${refusals.length}`, refusals[0].detail ?? 'The answer could not be read.');
+}
+
+/** Its stream tells the rest. */
+function end(task) {
+  return askJson(`/audio/tasks/${task.id}`, {method: 'DELETE'});
 }
 
 function remove(task) {
@@ -244,7 +261,7 @@ key.start({
     form.offer();
   },
 });
-list.start({pick, remove});
+list.start({pick, remove, cancelAll});
 view.start({cancel});
 form.start(submit);
 restore();
