@@ -192,8 +192,11 @@ ONE_NODE: Mapping[tuple[str, ...], set[str]] = {
 
 @pytest.mark.parametrize("values", ONE_NODE, ids=" ".join)
 def test_a_volume_for_one_node_keeps_its_users_together(values: tuple[str, ...]) -> None:
-    """Who shares a volume that can be on one node only goes to one node, all of them by one label, and nobody else."""
-    for name, deployment in of_kind("Deployment", manifests(*values)).items():
+    """Who shares a volume that can be on one node only goes to one node, all by one label, and nobody else. They
+    alone have no budget: on a node that is drained they would wait for successors that have to come to them."""
+    found = of_kind("Deployment", manifests(*values))
+    assert of_kind("PodDisruptionBudget", manifests(*values)).keys() == found.keys() - ONE_NODE[values]
+    for name, deployment in found.items():
         template = deployment["spec"]["template"]
         together = template["spec"].get("affinity", {}).get("podAffinity", {})
         assert bool(together) == (name in ONE_NODE[values])

@@ -20,6 +20,11 @@ the one and who uses the other keep together as well, or a pod that needs both c
 {{- if and (include "voxmesh.sharesModels" .) (eq $values.modelCache.accessMode "ReadWriteOnce") }}yes{{ end -}}
 {{- end -}}
 
+{{/* Pods that keep to one node can leave it only together: with a budget the drain of that node would never end. */}}
+{{- define "voxmesh.hasBudget" -}}
+{{- if and (index . 2).podDisruptionBudget.enabled (not (include "voxmesh.staysOnOneNode" .)) }}yes{{ end -}}
+{{- end -}}
+
 {{- define "voxmesh.sharesVolume" -}}
 {{- if and (eq (index . 0).Values.blobStore.type "volume") (include "voxmesh.reads" (index . 1)) }}yes{{ end -}}
 {{- end -}}
