@@ -220,7 +220,7 @@ class Attempt:
 
     async def _records(self, stage: str, *, after: int, count: int) -> Sequence[Segment | Document]:
         name = keys.out(self._task_id, stage)
-        entries = await persist(lambda: self._around.redis.xrange(name, f"({after}-0", count=count))
+        entries = await self._pace.rest(persist(lambda: self._around.redis.xrange(name, f"({after}-0", count=count)))
         return [codec.decode_record(fields[b"record"]) for _, fields in entries]
 
     async def _commit(self, records: Sequence[bytes] = (), *, ends: bool = False, result: str | None = None) -> None:
@@ -260,7 +260,7 @@ class Attempt:
         here = nullcontext(tracing.current())
         with tracing.sending(self._around.tracing, self._task_id, sends) if sends else here as span:
             job = queue.stage_job(self._task_id, span.traceparent) if commit.next else b""
-            return await persist(lambda: self._around.scripts.commit(commit, records, job=job))
+            return await self._pace.rest(persist(lambda: self._around.scripts.commit(commit, records, job=job)))
 
     def _learn(self, committed: Committed, *, wrote: int) -> None:
         self._due = self._due or committed.due

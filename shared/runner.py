@@ -20,7 +20,7 @@ from shared import codec, events, metrics, tracing
 from shared.attempt import Attempt, Surroundings
 from shared.errors import Closed, MeshError, Permanent, RolledBack, Superseded
 from shared.messages import Document, Failure, StageJob, StageName, State
-from shared.pace import Pace
+from shared.pace import OutOfTime, Pace
 from shared.redis import AWAY, persist
 from shared.scripts import AlreadyDone, Claim, Exhausted, Lost
 from shared.settings import StageSettings
@@ -136,7 +136,7 @@ class Runner(msgspec.Struct, frozen=True, kw_only=True):
             log.warning("redis_rolled_back")
             await self._release(task_id, claim, why="rolled_back", forgiven=True)
             return "rolled_back"
-        except TimeoutError:
+        except OutOfTime:
             await self._fail(task_id, claim.token, _too_long(self.stage.name))
         except Permanent as error:
             log.warning("stage_refused", code=error.code, error=error.message)

@@ -49,14 +49,17 @@ async def test_a_superseded_attempt_leaves_the_job_to_its_successor(
         assert (await until_ended(redis, "t"))[-1].step is Step.COMPLETED
 
 
-async def test_an_attempt_that_fails_is_followed_by_another(redis: Redis, settings: BaseSettings) -> None:
+@pytest.mark.parametrize("error", [OSError("the device is busy"), TimeoutError("the models' disk is slow")])
+async def test_an_attempt_that_fails_is_followed_by_another(
+    redis: Redis, settings: BaseSettings, error: Exception
+) -> None:
     """An error that may not come again costs a pause; no event is repeated, and the queue is empty at the end."""
     failed = threading.Event()
 
     def fail_once(number: int) -> None:
         if number == 2 and not failed.is_set():
             failed.set()
-            raise OSError("the device is busy")
+            raise error
 
     async with (
         working(STAGES[StageName.NLP], FakeEngine(), settings),
@@ -161,6 +164,25 @@ async def test_r17_redis_that_refuses_to_write_is_waited_for(
         await command(*good)
         for task_id in ("t", "next"):
             assert (await until_ended(redis, task_id))[-1].step is Step.COMPLETED
+
+
+async def test_waiting_for_redis_does_not_count(durable_server: RedisServer, tmp_path: Path) -> None:
+    """A task at work when Redis stands still for longer than the task may run goes on when it answers again."""
+
+    def speak(number: int) -> None:
+        if number == 2:
+            durable_server.pause()
+            threading.Timer(2.0, durable_server.go_on).start()
+
+    settings = BaseSettings(redis_url=durable_server.url, blob_url=f"file://{tmp_path}/blobs")
+    async with (
+        connected(settings, name="test") as redis,
+        working(STAGES[StageName.NLP], FakeEngine(), settings),
+        working(STAGES[StageName.ASR], FakeEngine(speak), settings, run_limit_seconds=1.0),
+    ):
+        await submit(redis, "t")
+        assert (await until_ended(redis, "t"))[-1].step is Step.COMPLETED
+        assert await redis.hget(keys.task("t"), "attempts:asr") == b"1"
 
 
 async def test_a_worker_stops_in_time_though_redis_stands_still(durable_server: RedisServer, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import suppress
 
-from shared.pace import Pace
+from shared.pace import OutOfTime, Pace
 
 
 async def rest(pace: Pace, *, at_most: float) -> None:
@@ -33,4 +33,4 @@ async def test_the_clock_goes_on_behind_a_wait_that_is_cut_short() -> None:
     ended, _ = await asyncio.wait([working], timeout=60)
     working.cancel()
     assert ended
-    assert isinstance(working.exception(), TimeoutError)
+    assert isinstance(working.exception(), OutOfTime)
