@@ -5,7 +5,6 @@ event when a worker never comes back.
 """
 
 import asyncio
-import time
 
 import structlog
 
@@ -55,7 +54,9 @@ class Janitor:
 
     async def end_lost_tasks(self) -> None:
         """Ends the tasks that have shown no sign of life for longer than they may."""
-        overdue = await self._redis.zrangebyscore(keys.WATCH, "-inf", int(time.time() * 1000), start=0, num=_AT_ONCE)
+        seconds, microseconds = await self._redis.time()  # theirs who wrote the times that are compared with it
+        now = seconds * 1000 + microseconds // 1000
+        overdue = await self._redis.zrangebyscore(keys.WATCH, "-inf", now, start=0, num=_AT_ONCE)
         for name in overdue:
             task_id = name.decode()
             status = await self._scripts.close(

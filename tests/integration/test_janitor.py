@@ -1,5 +1,6 @@
 """What the janitor ends and removes, and what it leaves alone."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,21 @@ async def test_task_that_nobody_works_on_expires(redis: Redis, blobs: BlobStore)
     assert event.error.code == "no_worker"
     assert await redis.zcard(keys.WATCH) == 0
     assert not [key async for key in redis.scan_iter("arq:*")]
+
+
+@pytest.mark.parametrize("hours_off", [-48, 48])
+async def test_a_janitor_whose_clock_is_wrong_ends_what_is_lost(
+    redis: Redis, blobs: BlobStore, monkeypatch: pytest.MonkeyPatch, hours_off: int
+) -> None:
+    """That, and nothing else: the clock that counts is Redis'."""
+    true_time = time.time
+    monkeypatch.setattr(time, "time", lambda: true_time() + 3600 * hours_off)
+    await submit(redis, "alive")
+    await submit(redis, "lost")
+    await redis.zadd(keys.WATCH, {"lost": int(true_time() * 1000) - 1000})
+    await Janitor(redis, Scripts(redis, LIMITS), blobs).end_lost_tasks()
+    assert [event.step for event in await log_of(redis, "lost")] == [Step.EXPIRED]
+    assert await log_of(redis, "alive") == []
 
 
 async def test_task_that_shows_life_is_left_alone(redis: Redis, blobs: BlobStore) -> None:
