@@ -260,10 +260,11 @@ async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:
 
 
 async def _announce(runner: Runner) -> None:
+    info = await runner.surroundings.device.compute(runner.engine.describe)
+    info |= {"concurrency": runner.settings.worker_concurrency}
     pauses = Pauses()
     while True:
         try:
-            info = runner.engine.describe() | {"concurrency": runner.settings.worker_concurrency}
             await presence.announce(runner.surroundings.redis, runner.stage.name, runner.worker_id, info)
             await asyncio.sleep(presence.HEARTBEAT_SECONDS)
         except AWAY:
@@ -277,7 +278,8 @@ async def _prepare(engine: Engine, device: Device, stage: Stage) -> None:
     # for a large part of a second.
     gc.collect()
     gc.freeze()
-    facts = {name: fact for name, fact in engine.describe().items() if isinstance(fact, str | int)}
+    about = await device.compute(engine.describe)
+    facts = {name: fact for name, fact in about.items() if isinstance(fact, str | int)}
     log.info("engine_ready", stage=stage.name, processors=processors.available(), **facts)
 
 

@@ -1,13 +1,18 @@
 """Who is alive, by Redis' clock alone."""
 
+import threading
 import time
+from typing import Any
 
 import pytest
 
 from shared import keys, presence
 from shared.messages import StageName
 from shared.redis import Redis
+from shared.settings import BaseSettings
 from tests.conftest import wait_until
+from tests.fakes.stages import STAGES, FakeEngine
+from tests.mesh import working
 
 
 async def live(redis: Redis, stage: StageName) -> list[str]:
@@ -80,3 +85,22 @@ async def test_a_memory_fades(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> 
         return await presence.remembered(redis, StageName.ASR) == [{"model": "new"}]
 
     await wait_until(forgotten, description="the old model is forgotten")
+
+
+async def test_an_engine_is_asked_what_it_can_do_where_it_computes(redis: Redis, settings: BaseSettings) -> None:
+    """Not on the event loop, which would stand still meanwhile: a model of many languages has much to tell."""
+    asked: list[str] = []
+
+    class Talkative(FakeEngine):
+        def describe(self) -> dict[str, Any]:
+            asked.append(threading.current_thread().name)
+            return super().describe()
+
+    async with working(STAGES[StageName.NLP], Talkative(), settings):
+
+        async def is_live() -> bool:
+            return bool(await live(redis, StageName.NLP))
+
+        await wait_until(is_live, description="the worker has announced itself")
+    assert asked
+    assert all(name.startswith("device") for name in asked)
