@@ -77,12 +77,16 @@ BAD = {
     "gateway.terminationGracePeriodSeconds": "gateway: {terminationGracePeriodSeconds: 15}",
     "gateway.ingress.hosts ": "gateway: {ingress: {enabled: true}}",
     "gateway.httpRoute.parentRefs": "gateway: {httpRoute: {enabled: true}}",
+    "stages.nlp.resources.requests.cpu": "stages: {nlp: {autoscaling: {type: hpa, minReplicas: 1}, "
+    "resources: {requests: {cpu: null}}}}",
     "stages.asr.autoscaling.minReplicas": "stages: {asr: {autoscaling: {type: keda, minReplicas: 5}}}",
     "stages.nlp.autoscaling.minReplicas": "stages: {nlp: {autoscaling: {type: hpa, minReplicas: 0}}}",
     "stages.nlp.autoscaling.fallbackReplicas": "stages: {nlp: {autoscaling: {type: keda, fallbackReplicas: 9}}}",
     "stages.asr.gpu.enabled": "stages: {asr: {device: cuda}}",
     "stages.asr.device: gpu": "stages: {asr: {gpu: {enabled: true}}}",
     # variables
+    "modelCache.extraEnv: MODELS_DIR": "modelCache: {extraEnv: [{name: MODELS_DIR, value: /elsewhere}]}",
+    "extraEnv: HTTPS_PROXY by valueFrom": "extraEnv: [{name: HTTPS_PROXY, valueFrom: {secretKeyRef: {name: a}}}]",
     "extraEnv: REDIS_HOST": "extraEnv: [{name: REDIS_HOST, value: elsewhere}]",
     "stages.asr.extraEnv: HF_TOKEN": "stages: {asr: {extraEnv: [{name: HF_TOKEN, value: hf_0123}]}}",
     "stages.asr.extraEnv: AWS_REGION": "{blobStore: {type: url, url: 's3://r', s3: {region: a}}, stages: "
