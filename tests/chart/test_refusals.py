@@ -84,6 +84,9 @@ BAD = {
     "stages.nlp.autoscaling.fallbackReplicas": "stages: {nlp: {autoscaling: {type: keda, fallbackReplicas: 9}}}",
     "stages.asr.gpu.enabled": "stages: {asr: {device: cuda}}",
     "stages.asr.device: gpu": "stages: {asr: {gpu: {enabled: true}}}",
+    "stages.asr.nodeSelector": "{gateway: {nodeSelector: {pool: a}}, stages: {asr: {nodeSelector: {pool: b}}}}",
+    "stages.nlp.nodeSelector": "{modelCache: {type: pvc, accessMode: ReadWriteOnce}, stages: {nlp: {nodeSelector: "
+    "{kubernetes.io/arch: arm64}}}}",
     # variables
     "modelCache.extraEnv: MODELS_DIR": "modelCache: {extraEnv: [{name: MODELS_DIR, value: /elsewhere}]}",
     "extraEnv: HTTPS_PROXY by valueFrom": "extraEnv: [{name: HTTPS_PROXY, valueFrom: {secretKeyRef: {name: a}}}]",

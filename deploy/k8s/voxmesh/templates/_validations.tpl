@@ -56,3 +56,22 @@
 {{- include "voxmesh.refuseIf" (list (and (index . 2) (not (dig "requests" "cpu" "" $block.resources))) (printf "%s.resources.requests.cpu" $key)
   "scaling by processors is by a share of the request: give one") -}}
 {{- end -}}
+
+{{/* Who has to be on one node has to be able to. */}}
+{{- define "voxmesh.checkNodes" -}}
+{{- $blocks := dict "gateway" (include "voxmesh.gateway" . | fromYaml) -}}
+{{- range $name, $own := .Values.stages -}}
+{{- $stage := include "voxmesh.stage" (list $ $own) | fromYaml -}}
+{{- if $stage.enabled }}{{ $_ := set $blocks (printf "stages.%s" $name) $stage }}{{ end -}}
+{{- end -}}
+{{- $wanted := dict -}}
+{{- range $key, $block := $blocks -}}
+{{- if include "voxmesh.staysOnOneNode" (list $ (trimPrefix "stages." $key) $block) -}}
+{{- range $label, $value := $block.nodeSelector -}}
+{{- include "voxmesh.refuseIf" (list (ne $value (default $value (get $wanted $label))) (printf "%s.nodeSelector" $key)
+  (printf "pods that share a ReadWriteOnce volume go to one node, and others of them to one with another %s" $label)) -}}
+{{- $_ := set $wanted $label $value -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
