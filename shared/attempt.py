@@ -200,7 +200,7 @@ class Attempt:
         self._written.append(segment)
         if self._stage.partial is None or self._withholds:
             return
-        self._texts.append(events.Piece(segment.gap, self._stage.partial.text(segment)))
+        self._texts.append(self._stage.partial.piece(segment))
         number = len(self._written)
         if number > self._claim.published and self._texts[-1].text is not None:
             self._owed.append(Announcement(step=self._stage.partial.step, record=number, done=done))

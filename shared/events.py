@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from shared import codec, keys
 from shared.codec import encode_text, raw_json
-from shared.messages import NO_PARTIAL, Event, Failure, Message, Notice, State, Step
+from shared.messages import NO_PARTIAL, Event, Failure, Message, Notice, Segment, State, Step
 from shared.redis import Redis
 from shared.steps import STEPS, progress_of
 
@@ -27,14 +27,23 @@ class Piece(NamedTuple):
     text: str | None
 
 
-def _transcript(part: bytes) -> Piece:
-    segment = codec.decode_transcript_part(part).segment
+def said(segment: Segment) -> Piece:
+    """What a segment adds to the transcript."""
     return Piece(segment.gap, segment.text)
 
 
+def translated(segment: Segment) -> Piece:
+    """What it adds to the translation."""
+    gap = segment.gap if segment.translation_gap is None else segment.translation_gap
+    return Piece(gap, segment.translation)
+
+
+def _transcript(part: bytes) -> Piece:
+    return said(codec.decode_transcript_part(part).segment)
+
+
 def _translation(part: bytes) -> Piece:
-    segment = codec.decode_translation_part(part).segment
-    return Piece(segment.gap, segment.translation)
+    return translated(codec.decode_translation_part(part).segment)
 
 
 _GAPS = {

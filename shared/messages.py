@@ -101,6 +101,8 @@ class Segment(Message, frozen=True, tag_field="type", tag="segment"):
     `language_score` is how likely `language` is by its sound, 0 to 1; None where it did not have to be guessed.
 
     `gap` is the white space before it; gaps and texts put together are the text that a client has sent.
+    `translation_gap` is what stands before the translation where that is something else: a blank between sentences, of
+    which the original has none.
     `flags` are the codes of warnings that this segment is a reason for: they lie beside it so that whoever finishes the
     task, after whatever deaths, warns of the same.
     `translation` is None until the translate stage has run, and also when the sentence could not be translated.
@@ -118,6 +120,7 @@ class Segment(Message, frozen=True, tag_field="type", tag="segment"):
     entities: tuple[Entity, ...] = ()
     channel: int | None = None
     gap: str = " "
+    translation_gap: str | None = None
     flags: tuple[str, ...] = ()
 
     def flagged(self, code: str) -> "Segment":

@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 
-from shared.events import Piece, joined
+from shared.events import joined, said, translated
 from shared.messages import Document, Result, Segment
 from shared.speakers import named
 
 
 def assemble(task_id: str, segments: Sequence[Segment], document: Document) -> Result:
     """The result of a task from its enriched segments and the end record."""
-    translation = joined(Piece(segment.gap, segment.translation) for segment in segments)
+    translation = joined(map(translated, segments))
     return Result(
         task_id=task_id,
-        transcript=joined(Piece(segment.gap, segment.text) for segment in segments),
+        transcript=joined(map(said, segments)),
         language=document.language,
         language_score=document.language_score,
         duration=document.duration,

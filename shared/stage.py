@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 import msgspec
 
+from shared.events import Piece
 from shared.messages import Document, Notice, Options, Partial, Segment, StageName, Step
 
 P = ParamSpec("P")
@@ -112,8 +113,8 @@ class PartialText(msgspec.Struct, frozen=True):
     """How a stage that streams text reports each segment: the step of the event and its partial result."""
 
     step: Step
-    text: Callable[[Segment], str | None]
-    """What the segment adds to the text so far; None when it has nothing to show, and then it makes no event."""
+    piece: Callable[[Segment], Piece]
+    """What the segment adds to the text so far. One without a text has nothing to show, and makes no event."""
     part: Callable[[str | None, Segment], Partial]
     """The partial result, from the text so far (None where it is left out) and the segment."""
 

@@ -18,6 +18,7 @@ from services.asr._speakers import Speakers
 from services.asr.protocol import Engine, Hints
 from shared.audio import Windows, decode_windows
 from shared.errors import Permanent
+from shared.events import said
 from shared.messages import Document, Notice, Segment, StageName, Step, Transcript, TranscriptPart, Turn
 from shared.speakers import named
 from shared.stage import Emit, PartialText, Stage, Work
@@ -206,5 +207,5 @@ def _part(text: str | None, segment: Segment) -> TranscriptPart:
 STAGE = Stage(
     name=StageName.ASR,
     run=run,
-    partial=PartialText(step=Step.TRANSCRIPTION, text=lambda segment: segment.text, part=_part),
+    partial=PartialText(step=Step.TRANSCRIPTION, piece=said, part=_part),
 )

@@ -29,10 +29,12 @@ class Layout(msgspec.Struct, frozen=True):
     gaps: tuple[str, ...]
     sentences: tuple[str, ...]
 
-    def fill(self, sentences: Sequence[str]) -> str:
-        """The text with other sentences in the places of its own."""
-        parts = [self.gaps[0]]
-        for sentence, gap in zip(sentences, self.gaps[1:], strict=True):
+    def fill(self, sentences: Sequence[str], *, between: str = "") -> str:
+        """The text with other sentences in the places of its own, and `between` any two that have no gap."""
+        before, *behind = self.gaps
+        inner = [gap or between for gap in behind[:-1]]
+        parts = [before]
+        for sentence, gap in zip(sentences, [*inner, *behind[-1:]], strict=True):
             parts += [sentence, gap]
         return "".join(parts)
 

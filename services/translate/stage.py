@@ -7,8 +7,9 @@ import msgspec
 from services.translate import _faithful
 from services.translate._faithful import Outcome
 from services.translate._layout import Layout, lay_out
+from services.translate._parts import WITHOUT_SPACES
 from services.translate.protocol import Engine, Pair
-from shared.events import Piece, joined
+from shared.events import joined, translated
 from shared.language import english_name
 from shared.messages import Document, Notice, Segment, StageName, Step, Translation, TranslationPart
 from shared.stage import Emit, PartialText, Stage, Work
@@ -30,8 +31,8 @@ async def run(work: Work, engine: Engine, emit: Emit) -> Document:
             await emit.segments(await task.translate(group))
     document = await work.document()
     warnings = task.warnings()
-    pieces = [Piece(segment.gap, segment.translation) for segment in work.written if segment.translation is not None]
-    whole = joined(pieces) if pieces or not work.written else None
+    done = [segment for segment in work.written if segment.translation is not None]
+    whole = joined(map(translated, done)) if done or not work.written else None
     emit.step(Step.TRANSLATION_COMPLETE, Translation(translation=whole, target_language=target), warnings)
     return msgspec.structs.replace(document, target_language=target, warnings=(*document.warnings, *warnings))
 
@@ -77,12 +78,14 @@ class _Task:
         answers = {pair: iter(await self._outcomes(asked, pair)) for pair, asked in sentences.items()}
         done: list[Segment] = []
         for plan in plans:
-            text, suspect = plan.text, False
+            text, gap, suspect = plan.text, None, False
             if plan.pair and plan.layout:
                 outcomes = [next(answers[plan.pair]) for _ in plan.layout.sentences]
-                text = plan.layout.fill([outcome.text for outcome in outcomes])
+                between = _between(plan.pair)
+                text = plan.layout.fill([outcome.text for outcome in outcomes], between=between)
+                gap = None if plan.segment.gap else between or None
                 suspect = any(outcome.suspect for outcome in outcomes)
-            segment = msgspec.structs.replace(plan.segment, translation=text)
+            segment = msgspec.structs.replace(plan.segment, translation=text, translation_gap=gap)
             done.append(segment.flagged(_SUSPECT) if suspect else segment)
         return done
 
@@ -150,6 +153,12 @@ def _groups(plans: Sequence[_Plan]) -> Iterator[list[_Plan]]:
         yield group
 
 
+def _between(pair: Pair) -> str:
+    """What stands between two sentences of the translation where the source has nothing between them."""
+    source, target = pair
+    return " " if source in WITHOUT_SPACES and target not in WITHOUT_SPACES else ""
+
+
 def _same_language(target: str) -> Notice:
     message = f"The text is in '{target}' already; it stands as its own translation."
     return Notice(code="same_language", message=message, stage=StageName.TRANSLATE)
@@ -197,5 +206,5 @@ def _part(text: str | None, segment: Segment) -> TranslationPart:
 STAGE = Stage(
     name=StageName.TRANSLATE,
     run=run,
-    partial=PartialText(step=Step.TRANSLATION, text=lambda segment: segment.translation, part=_part),
+    partial=PartialText(step=Step.TRANSLATION, piece=translated, part=_part),
 )

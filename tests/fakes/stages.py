@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from shared.events import Piece, joined
+from shared.events import joined, said, translated
 from shared.messages import (
     Document,
     Entities,
@@ -104,7 +104,7 @@ async def _pass_on(work: Work, engine: FakeEngine, emit: Emit, change: Change = 
 async def translate(work: Work, engine: FakeEngine, emit: Emit) -> Document:
     """Says it again."""
     document = await _pass_on(work, engine, emit, _translated)
-    text = joined(Piece(segment.gap, segment.translation) for segment in work.written)
+    text = joined(map(translated, work.written))
     emit.step(Step.TRANSLATION_COMPLETE, Translation(translation=text, target_language=work.options.target_language))
     return document
 
@@ -139,7 +139,7 @@ STAGES = {
         run=speak,
         partial=PartialText(
             step=Step.TRANSCRIPTION,
-            text=lambda segment: segment.text,
+            piece=said,
             part=lambda text, segment: TranscriptPart(transcript=text, segment=segment),
         ),
     ),
@@ -148,7 +148,7 @@ STAGES = {
         run=translate,
         partial=PartialText(
             step=Step.TRANSLATION,
-            text=lambda segment: segment.translation,
+            piece=translated,
             part=lambda text, segment: TranslationPart(translation=text, segment=segment),
         ),
     ),

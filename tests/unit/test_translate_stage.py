@@ -208,7 +208,7 @@ def test_the_text_so_far_is_the_partial_result() -> None:
     """Clients see the translation grow; a segment without one makes no event."""
     (segment,) = spoken("Hi.")
     assert STAGE.partial is not None
-    assert STAGE.partial.text(segment) is None
+    assert STAGE.partial.piece(segment).text is None
     assert STAGE.partial.part("Olá.", segment) == TranslationPart(translation="Olá.", segment=segment)
 
 

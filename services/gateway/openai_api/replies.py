@@ -11,7 +11,7 @@ from services.gateway.openai_api.form import ENGLISH, Answer, Order
 from services.gateway.openapi import RESULT_TYPES
 from services.gateway.problems import Problem
 from shared import codec
-from shared.events import Piece, joined
+from shared.events import joined, said, translated
 from shared.language import english_name
 from shared.messages import Message, Options, Result, Segment, Word
 from shared.subtitles import Format, render
@@ -143,7 +143,7 @@ def reply(result: Result, order: Order, options: Options) -> Reply:
 def _in_english(result: Result, options: Options) -> Result:
     """The result with English in place of what was said."""
     segments = tuple(_english_segments(result, options))
-    text = joined(Piece(segment.gap, segment.text) for segment in segments)
+    text = joined(map(said, segments))
     return msgspec.structs.replace(result, transcript=text, segments=segments, language=ENGLISH)
 
 
@@ -156,7 +156,7 @@ def _english_segments(result: Result, options: Options) -> Iterator[Segment]:
         if text is None or text == segment.text:
             yield segment
         else:
-            yield msgspec.structs.replace(segment, text=text, words=())
+            yield msgspec.structs.replace(segment, text=text, words=(), gap=translated(segment).gap)
 
 
 def _json(result: Result, order: Order) -> Reply:
