@@ -18,6 +18,9 @@ class Pace:
     def __init__(self, limit_seconds: float) -> None:
         self._clock = asyncio.timeout(limit_seconds)
         self._begun = asyncio.get_running_loop().time()
+        self._ends: float | None = None
+        self._resting = 0
+        self._rests_since = self._begun
         self.rested_seconds = 0.0
 
     @property
@@ -38,13 +41,26 @@ class Pace:
             raise OutOfTime from over
 
     async def rest(self, wait: Awaitable[T]) -> T:
-        """What `wait` for others returns. The clock stands meanwhile."""
-        ends, begun = self._clock.when(), asyncio.get_running_loop().time()
-        self._clock.reschedule(None)
+        """What `wait` for others returns. The clock stands meanwhile, until the last of those who wait at the same time
+        is back."""
+        if not self._resting:
+            self._stand()
+        self._resting += 1
         try:
             return await wait
         finally:  # a wait that is cut short was a rest all the same
-            rested = asyncio.get_running_loop().time() - begun
-            self.rested_seconds += rested
-            if ends is not None:
-                self._clock.reschedule(ends + rested)
+            self._resting -= 1
+            if not self._resting:
+                self._go_on()
+
+    def _stand(self) -> None:
+        self._rests_since, self._ends = asyncio.get_running_loop().time(), None
+        if not self._clock.expired():
+            self._ends = self._clock.when()
+            self._clock.reschedule(None)
+
+    def _go_on(self) -> None:
+        rested = asyncio.get_running_loop().time() - self._rests_since
+        self.rested_seconds += rested
+        if self._ends is not None:
+            self._clock.reschedule(self._ends + rested)
