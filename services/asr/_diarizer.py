@@ -61,11 +61,10 @@ class Pyannote:
         diarization, or does not run on the device."""
         self._library = toolkit(threads=self.threads)
         self._torch, self._core = import_module("torch"), import_module("pyannote.core")
-        config = _on_disk(self._models_dir, self._folder)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of versions, which are checked by loading
-                self.pipeline = self._library.Pipeline.from_pretrained(config)
+                self.pipeline = self._load_pipeline()
                 on_device(self.pipeline, self.device, variable=VARIABLE)
                 # There is no other name for its models.
                 self._segmentation = self.pipeline._segmentation  # noqa: SLF001
@@ -75,6 +74,10 @@ class Pyannote:
             raise SettingsError(f"{VARIABLE}: cannot load {self._folder}: {error}") from error
         clustering = self.pipeline.clustering
         clustering.filter_embeddings = partial(_thinned, clustering.filter_embeddings)
+
+    def _load_pipeline(self) -> Any:
+        """The pipeline with its models. Raises as `load` does, or whatever the library raises."""
+        return self._library.Pipeline.from_pretrained(_on_disk(self._models_dir, self._folder))
 
     @property
     def window(self) -> int:
@@ -181,6 +184,13 @@ def _thinned(kept: Callable[..., _Filtered], *args: Any, **kwargs: Any) -> _Filt
     return prints[::every], windows[::every], voices[::every]
 
 
+def without_plda() -> Any:
+    """What stands for the PLDA of a pipeline whose clustering never asks it: the class wants one, and brings it from a
+    hub if it gets none."""
+    plda = import_module("pyannote.audio.core.plda").PLDA
+    return plda.__new__(plda)
+
+
 def _on_disk(models_dir: Path, folder: Path) -> dict[str, Any]:
     """The configuration of the pipeline, its parts named by where they are on this machine: nothing is left that the
     library would look for on a hub."""
@@ -200,9 +210,7 @@ def _on_disk(models_dir: Path, folder: Path) -> dict[str, Any]:
         elif params["clustering"] == _CLUSTERINGS[1]:
             raise ValueError("VBxClustering needs a plda")
         else:
-            # The class wants one, and brings it from a hub if it gets none, for clusterings that never ask it, too.
-            plda = import_module("pyannote.audio.core.plda").PLDA
-            params["plda"] = plda.__new__(plda)
+            params["plda"] = without_plda()
     except (KeyError, TypeError, ValueError, yaml.YAMLError) as error:
         raise SettingsError(f"{VARIABLE}: {file} is not that of a pipeline for diarization: {error}") from error
     return config

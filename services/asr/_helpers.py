@@ -7,8 +7,9 @@ import numpy as np
 
 from services.asr._aligner import Aligner
 from services.asr._clips import FRAME
-from services.asr._diarizer import Pyannote
+from services.asr._diarizer import VARIABLE, Pyannote
 from services.asr._pyannote import PyannoteVad
+from services.asr._resemblyzer import WEIGHTS, Resemblyzer
 from services.asr._silero import Silero
 from services.asr.settings import Settings
 from shared.models import find
@@ -49,18 +50,29 @@ class Helpers(msgspec.Struct, frozen=True, kw_only=True):
 
 def make_helpers(settings: Settings) -> Helpers:
     """Those that the settings ask for, not loaded yet. Raises `SettingsError` or `ModelMissing` naming the variable."""
-    device, models_dir, name = settings.asr_device, settings.models_dir, settings.asr_diarize_model
+    device, models_dir = settings.asr_device, settings.models_dir
     vads = {"silero": Silero(), "pyannote": PyannoteVad(device=device, threads=settings.threads)}
     folders = {
         code: find(models_dir, model, variable="ASR_ALIGN_MODELS") for code, model in settings.align_models.items()
     }
-    diarizer = (
-        Pyannote(models_dir, name, device=device, threads=settings.threads, batch_size=settings.asr_batch_size)
-        if name
-        else None
-    )
     return Helpers(
         vad=choose("ASR_VAD", settings.asr_vad, vads),
         aligner=Aligner(folders, device=device, threads=settings.threads) if folders else None,
-        diarizer=diarizer,
+        diarizer=_diarizer(settings),
+    )
+
+
+def _diarizer(settings: Settings) -> Pyannote | None:
+    """What tells speakers apart, by what lies in the folder of its model."""
+    name = settings.diarize_model
+    if name is None:
+        return None
+    folder = find(settings.models_dir, name, variable=VARIABLE)
+    kind = Resemblyzer if (folder / WEIGHTS).is_file() else Pyannote
+    return kind(
+        settings.models_dir,
+        name,
+        device=settings.asr_device,
+        threads=settings.threads,
+        batch_size=settings.asr_batch_size,
     )

@@ -36,8 +36,10 @@ class Settings(StageSettings, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What finds speech: `silero`, or `pyannote`, the segmentation model that ships with WhisperX. On processors that
     takes several times as long."""
     asr_diarize_model: str = ""
-    """What tells speakers apart: a pipeline of pyannote.audio, a folder with its `config.yaml`, or a name as for
-    `ASR_MODEL`. Without one, tasks that ask for it are told that it cannot be done."""
+    """What tells speakers apart, for tasks that ask for it: `resemblyzer`, a pipeline of pyannote.audio (a folder with
+    its `config.yaml`, or a name as for `ASR_MODEL`), or `none`. The default is `resemblyzer`, and `none` for
+    `ASR_ENGINE=light`, which would start as slowly as the other. With `none` such tasks are told that it cannot be
+    done."""
 
     asr_align_models: str = ""
     """Models that tell more exactly when each word is said: `en=MODEL,pt=MODEL`, each a folder, or a name as for
@@ -51,6 +53,13 @@ class Settings(StageSettings, frozen=True, kw_only=True, forbid_unknown_fields=T
         if not all(language and name for language, name in models.items()):
             raise SettingsError("ASR_ALIGN_MODELS: write it as en=MODEL,pt=MODEL")
         return models
+
+    @property
+    def diarize_model(self) -> str | None:
+        """The model that tells speakers apart, None when nothing is to."""
+        usual = "none" if self.asr_engine == "light" else "resemblyzer"
+        name = self.asr_diarize_model or usual
+        return None if name == "none" else name
 
     @property
     def compute_type(self) -> str:

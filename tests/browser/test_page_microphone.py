@@ -21,7 +21,7 @@ from tests.local_mesh import ROOT
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MODELS = Path(os.environ.get("MODELS_DIR", "~/.cache/voxmesh/models")).expanduser()
-EMBEDDED = ("whisper-base", "minilm-l6-v2", "spacy-en-core-web-sm")
+EMBEDDED = ("whisper-base", "resemblyzer", "minilm-l6-v2", "spacy-en-core-web-sm")
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,14 @@ def _pod(*options: str, stage: str = "asr") -> Manifest:
 @pytest.mark.parametrize(
     "name",
     [
-        *("whisper-base", "owner/name", "owner/name@main", "Systran/faster-whisper-small.en@0123abc", "o-w.n_er/0"),
+        *(
+            "whisper-base",
+            "resemblyzer",
+            "owner/name",
+            "owner/name@main",
+            "Systran/faster-whisper-small.en@0123abc",
+            "o-w.n_er/0",
+        ),
         *(
             "whisper-huge",
             "owner/",
@@ -38,7 +45,7 @@ def _pod(*options: str, stage: str = "asr") -> Manifest:
 def test_the_chart_takes_the_names_that_the_pull_takes(name: str) -> None:
     """Names of the manifest that have files, and whatever is a name on a hub; nothing else."""
     taken = re.search(MODEL.replace("$", r"\Z"), name, re.ASCII) is not None
-    assert taken == (name == "whisper-base" or hub_name(name) is not None)
+    assert taken == (name in ("whisper-base", "resemblyzer") or hub_name(name) is not None)
 
 
 def test_a_model_of_a_hub_is_fetched_and_found(tmp_path: Path) -> None:
@@ -53,6 +60,12 @@ def test_a_model_of_a_hub_is_fetched_and_found(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert verify(tmp_path / "models", "owner/tiny") == []
     assert {"name": "ASR_MODEL", "value": "owner/tiny@0123abc"} in container(deployment)["env"]
+
+
+def test_a_model_that_is_not_wanted_need_not_be_fetched() -> None:
+    """A setting that says `none` names no model."""
+    deployment = _pod('stages.asr.models=["whisper-base"]', 'stages.asr.config={"ASR_DIARIZE_MODEL":"none"}')
+    assert {"name": "ASR_DIARIZE_MODEL", "value": "none"} in container(deployment)["env"]
 
 
 def test_a_folder_in_the_cache_is_mounted() -> None:

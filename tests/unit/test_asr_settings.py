@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from services.asr._diarizer import Pyannote
 from services.asr._helpers import make_helpers
 from services.asr._pyannote import PyannoteVad
+from services.asr._resemblyzer import Resemblyzer
 from services.asr._whisper import model_arguments
 from services.asr.settings import Settings
 from shared.errors import ModelMissing, SettingsError
@@ -51,12 +53,35 @@ def test_pyannote_computes_where_whisper_does(tmp_path: Path, device: Device) ->
     assert helpers.diarizer
     assert isinstance(helpers.vad, PyannoteVad)
     assert {(model.device, model.threads) for model in (helpers.vad, helpers.diarizer)} == {(device, 3)}
-    assert make_helpers(Settings(asr_device=device)).vad.name == "silero"
+    assert make_helpers(Settings(asr_device=device, asr_diarize_model="none")).vad.name == "silero"
+
+
+@pytest.mark.parametrize(
+    ("engine", "chosen", "expected"),
+    [
+        ("embedded", "", "resemblyzer"),
+        ("light", "", None),
+        ("light", "resemblyzer", "resemblyzer"),
+        ("embedded", "none", None),
+        ("embedded", "owner/name", "owner/name"),
+    ],
+)
+def test_speakers_are_told_apart_unless_the_engine_is_light(engine: str, chosen: str, expected: str | None) -> None:
+    """The usual model needs what only the heavier engine has loaded anyway; what is chosen counts more."""
+    assert Settings(asr_engine=engine, asr_diarize_model=chosen).diarize_model == expected
+
+
+def test_what_lies_in_the_folder_says_who_tells_speakers_apart(tmp_path: Path) -> None:
+    """The weights of Resemblyzer, or else it is a pipeline of pyannote.audio."""
+    settings = Settings(asr_diarize_model=str(tmp_path))
+    assert type(make_helpers(settings).diarizer) is Pyannote
+    (tmp_path / "pretrained.pt").touch()
+    assert type(make_helpers(settings).diarizer) is Resemblyzer
 
 
 def test_what_runs_beside_whisper_is_told() -> None:
     """Without a model for it, `diarize` and what belongs to it is nothing that the worker follows."""
-    about = make_helpers(Settings()).describe()
+    about = make_helpers(Settings(asr_diarize_model="none")).describe()
     assert (about["vad"], about["diarization"], about["aligned"]) == ("silero", None, [])
     assert about["follows"] == ["initial_prompt", "hotwords", "word_timestamps", "channels"]
 

@@ -194,7 +194,7 @@ def test_a_folder_that_cannot_be_written_says_so(tmp_path: Path) -> None:
 
 def test_the_pack_is_what_the_embedded_engines_need() -> None:
     """The default pull brings each embedded engine its models, and each file of a model has a source."""
-    assert set(models.PACK) == {"whisper-base", "minilm-l6-v2", "spacy-en-core-web-sm", "firefox-en-pt"}
+    assert set(models.PACK) == {"whisper-base", "resemblyzer", "minilm-l6-v2", "spacy-en-core-web-sm", "firefox-en-pt"}
     for model in models.MODELS.values():
         assert model.distribution or (model.packages and model.files)
         assert all(file.members for file in model.files)

@@ -58,14 +58,14 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Takes (list key stage cache): what a setting names is fetched, or is a folder. */}}
+{{/* Takes (list key stage cache): what a setting names is fetched, is a folder, or is `none`. */}}
 {{- define "voxmesh.checkModels" -}}
 {{- $key := index . 0 -}}{{- $stage := index . 1 -}}{{- $cache := index . 2 -}}
 {{- range $variable, $value := $stage.config -}}
 {{- if and $cache.pull (ne $cache.type "image") (regexMatch "_MODELS?$" $variable) (ne $variable "LLM_MODEL") -}}
 {{- range splitList "," $value -}}
 {{- $model := regexReplaceAll "^.*=" . "" | trim -}}
-{{- include "voxmesh.refuseIf" (list (and $model (not (hasPrefix "/" $model)) (not (has $model $stage.models))) (printf "%s.models" $key)
+{{- include "voxmesh.refuseIf" (list (and $model (ne $model "none") (not (hasPrefix "/" $model)) (not (has $model $stage.models))) (printf "%s.models" $key)
   (printf "config.%s names %s: fetch it here" $variable $model)) -}}
 {{- end -}}
 {{- end -}}
