@@ -24,7 +24,8 @@ O = TypeVar("O")  # noqa: E741
 class Engine(Protocol):
     """The synchronous side of a stage: models. Each stage's protocol adds its inference methods.
 
-    All methods run on one thread that the worker keeps for it, never on the event loop.
+    These run on one thread that the worker keeps for it, and so does whatever computes; what only tells something that
+    is known, such as a property, may be asked for anywhere.
     """
 
     def load(self) -> None:

@@ -17,7 +17,7 @@ class Window(msgspec.Struct, frozen=True):
 
 def windows(sentences: Sequence[str], *, most: int, count: Count) -> list[Window]:
     """All of `sentences`, in order, in windows of at most `most` tokens. A sentence is cut only if it is longer than a
-    window; a word that is longer than one is no word, and is left out."""
+    window; a word that is longer than one is no word, and is left out, as are pieces of a cut one without any word."""
     found: list[Window] = []
     begun: list[str] = []
     filled = 0
@@ -36,7 +36,8 @@ def _pieces(texts: Sequence[str], most: int, count: Count) -> Iterator[tuple[str
     for text, size in zip(texts, count(texts) if texts else [], strict=True):
         # Joined by a blank, two texts may have a token more than they have apart.
         if size + 1 <= most:
-            yield text, size + 1
+            if any(map(str.isalnum, text)):
+                yield text, size + 1
         elif len(words := text.split()) > 1:
             middle = len(words) // 2
             yield from _pieces([" ".join(words[:middle]), " ".join(words[middle:])], most, count)

@@ -1,10 +1,13 @@
 """What the nlp stage does with text around its models."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from services.nlp._selection import representatives
 from services.nlp._sentences import MOST_WORDS, sentences
+from services.nlp._windows import windows
 
 
 @pytest.mark.parametrize(
@@ -45,3 +48,18 @@ def test_every_stretch_of_a_very_long_text_is_represented() -> None:
     vectors = np.ones((3500, 1), dtype=np.float32)
     chosen = representatives(vectors, [10] * 3500, 2)
     assert [index // 875 for index in chosen] == [0, 1, 2, 3]
+
+
+def test_no_window_is_without_a_word() -> None:
+    """A sentence that is mostly signs is cut into windows, of which those that hold nothing to read are left out:
+    nothing is true of them, and nobody could say what they are about."""
+
+    def count(texts: Sequence[str]) -> list[int]:
+        return [len(text.split()) for text in texts]
+
+    text = f"{'= ' * 200}The bridge is open. {'* ' * 200}It is long."
+    found = windows(sentences([text]), most=20, count=count)
+    assert all(any(map(str.isalnum, window.text)) for window in found)
+    assert all(window.tokens <= 20 for window in found)
+    read = " ".join(window.text for window in found)
+    assert [word for word in read.split() if word.isalpha()] == ["The", "bridge", "is", "It", "is"]
