@@ -170,8 +170,8 @@ class StageSettings(BaseSettings, frozen=True, kw_only=True, forbid_unknown_fiel
     drain_seconds: Annotated[float, msgspec.Meta(ge=0)] = 8.0
     """How long a worker that was told to stop finishes what it has in hand before it hands it back."""
     recycle_after_jobs: Annotated[int, msgspec.Meta(ge=0)] = 0
-    """After so many jobs a worker ends as if it had been told to stop, with exit status 0, and whoever keeps it running
-    starts a new one: a backstop against libraries whose memory grows. 0: never."""
+    """After so many jobs, or up to a quarter more, a worker ends as if it had been told to stop, with exit status 0,
+    and whoever keeps it running starts a new one: a backstop against libraries whose memory grows. 0: never."""
     run_limit_factor: Annotated[float, msgspec.Meta(gt=0)] = 20.0
     """A stage may run this many times the length of the audio, waiting not counted …"""
     run_limit_seconds: Seconds = 600.0

@@ -82,7 +82,8 @@ class StageWorker(Worker):
         self.worn = asyncio.Event()
         """Set when it has done as many jobs as one worker is to do."""
         self._drain_seconds = settings.drain_seconds
-        self._last_job = settings.recycle_after_jobs
+        self.last_job = settings.recycle_after_jobs + secrets.randbelow(settings.recycle_after_jobs // 4 + 1)
+        """The number of the job with which it is; 0 for never."""
 
     async def main(self) -> None:
         """Takes jobs until cancelled. When Redis was away for so long that leases have lapsed, those who hold them may
@@ -129,7 +130,7 @@ class StageWorker(Worker):
             return
         await self.runner.run(work)
         self.jobs_complete += 1
-        if self.jobs_complete == self._last_job:
+        if self.jobs_complete == self.last_job:
             log.info("worker_worn", jobs=self.jobs_complete)
             self.allow_pick_jobs = False
             self.worn.set()

@@ -9,10 +9,14 @@ from pathlib import Path
 
 from deploy.local.child import Child, Command, Tell
 from shared import keys
+from shared.device import Device
 from shared.messages import StageName, Step
 from shared.redis import Redis
-from shared.settings import BaseSettings
+from shared.settings import BaseSettings, StageSettings
+from shared.worker import build
 from tests.conftest import wait_until
+from tests.fakes.stages import STAGES as FAKES
+from tests.fakes.stages import FakeEngine
 from tests.mesh import ROOT, records_of, submit, until_ended
 
 TASKS, SENTENCES = 7, 3
@@ -71,3 +75,21 @@ async def test_a12_workers_are_recycled_and_no_task_is_lost_or_done_twice(
         for number in range(TASKS):
             assert await redis.hget(keys.task(f"t{number}"), f"attempts:{stage}") == b"1"
             assert await records_of(redis, f"t{number}", stage) == list(range(1, SENTENCES + 2))
+
+
+async def test_workers_are_not_recycled_all_at_once(redis: Redis, settings: BaseSettings) -> None:
+    """Of workers that share their jobs evenly each lasts for a time of its own: no shorter than the setting says, and
+    not much longer. Without the setting they last for ever."""
+
+    def last_job(jobs: int) -> int:
+        stage_settings = StageSettings(
+            redis_url=settings.redis_url, blob_url=settings.blob_url, recycle_after_jobs=jobs
+        )
+        device = Device(patience_seconds=10)
+        device.close()
+        return build(FAKES[StageName.NLP], FakeEngine(), stage_settings, redis=redis, device=device).last_job
+
+    last = {last_job(100) for _ in range(20)}
+    assert len(last) > 1
+    assert last <= set(range(100, 126))
+    assert last_job(0) == 0
