@@ -36,10 +36,15 @@ def digest_of(key: str) -> bytes:
     return hashlib.sha256(key.encode()).digest()
 
 
-def entry_of(name: str, key: str) -> str:
-    """The line for the settings. Raises `SettingsError` when the name cannot be one."""
+def check_name(name: str) -> None:
+    """Raises `SettingsError` when nobody can be called so."""
     if not _NAME.fullmatch(name):
         raise SettingsError(f"{name!r} cannot be a name: use up to 64 of the characters A-Z a-z 0-9 . _ -")
+
+
+def entry_of(name: str, key: str) -> str:
+    """The line for the settings. Raises `SettingsError` when the name cannot be one."""
+    check_name(name)
     return f"{name}:{digest_of(key).hex()}"
 
 

@@ -155,6 +155,10 @@ def _worker(arguments: Arguments, environ: Mapping[str, str]) -> int:
 def _models(arguments: Arguments, environ: Mapping[str, str]) -> int:
     from deploy.local.models import discard_models, list_models, pull_models, verify_models
 
+    if arguments.names and arguments.action not in ("pull", "verify"):
+        raise SettingsError(f"models {arguments.action}: it takes no names; it is about all models")
+    if arguments.dry_run and arguments.action != "gc":
+        raise SettingsError(f"models {arguments.action}: --dry-run goes with gc alone")
     folder = load(BaseSettings, environ).models_dir
     match arguments.action:
         case "pull":

@@ -14,8 +14,8 @@ from deploy.local.found import key_of
 from deploy.local.languages import check_languages, check_pair
 from deploy.local.screen import Screen
 from deploy.local.terminal import tell
-from shared.client import MeshClient, Options
-from shared.errors import MeshError
+from shared.client import MeshClient, Options, gateway_url
+from shared.errors import MeshError, SettingsError
 from shared.messages import Step
 
 
@@ -31,6 +31,10 @@ async def demo(order: Order, environ: Mapping[str, str], *, url: str = "", port:
     """Print the stream of `order`, through the mesh at `url` or one of its own. Answers the exit status."""
     api_key = key_of(environ)
     if url:
+        try:
+            gateway_url(url)
+        except ValueError as error:
+            raise SettingsError(f"--url: {error}") from error
         return await run(url, order, api_key=api_key)
     options = order.options
     language, target = options.get("language", ""), options.get("target_language", "")

@@ -14,7 +14,7 @@ def check_languages(given: Mapping[str, str]) -> None:
     """Raises `SettingsError` where what an option has been given is no language. Whether a mesh that runs elsewhere
     works on it, only its workers know."""
     for option, name in given.items():
-        if name and name.lower() != "auto":
+        if name and name.strip().lower() != "auto":
             try:
                 normalise(name)
             except Permanent as error:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping
 
+from shared.apikeys import check_name
 from shared.errors import SettingsError
 from shared.settings import secret_of
 from shared.webhooks import check, shown
@@ -12,6 +13,8 @@ from shared.webhooks import secret_of as webhook_secret_of
 def print_secret(tenant: str, environ: Mapping[str, str]) -> int:
     """Print the tenant's secret; that of everybody where no keys are asked for. Raises `SettingsError` without
     `WEBHOOK_SECRET` or `WEBHOOK_SECRET_FILE`, from which it is made, and for one that gateways do not take."""
+    if tenant:
+        check_name(tenant)
     master = secret_of(environ, "WEBHOOK_SECRET")
     if not master:
         raise SettingsError("WEBHOOK_SECRET: set it to what the gateways have, 32 random characters or more")

@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 RETRY_SECONDS = 5
 """When a client is told to try again."""
 
+_WORDS = {"`int`": "a whole number"}
 _LONGEST_NAME = 100
 """Characters of a name that are compared with others: the time that takes grows with their square."""
 _PERMANENT = {"unsupported_media": 415, "too_long": 413}
@@ -152,17 +153,19 @@ def _framework(error: HTTPException) -> Problem:
             takes = headers["allow"] = ", ".join(sorted(with_head(headers.get("allow", "").split(", "))))
             return Problem(405, "method_not_allowed", f"This path takes {takes} and nothing else.", headers=headers)
         case status:
-            name = _parameter(error)
+            name, reason = _parameter(error)
             subject = f"The parameter '{name}'" if name else "The request"
-            return Problem(
-                status, "bad_request", f"{subject} is not as it should be. /schema describes it.", field=name
-            )
+            detail = f"{subject} is not as it should be{reason}. /schema describes it."
+            return Problem(status, "bad_request", detail, field=name)
 
 
-def _parameter(error: HTTPException) -> str | None:
-    """The name of the parameter that the framework finds at fault."""
+def _parameter(error: HTTPException) -> tuple[str | None, str]:
+    """The name of the parameter that the framework finds at fault, and what it should be."""
     match error.extra:
+        case [{"key": str(name), "message": str(reason)}, *_]:
+            expected, _, _ = reason.removeprefix("Expected ").partition(", got")
+            return name, f": it must be {_WORDS.get(expected, expected.replace('`int`', 'a whole number'))}"
         case [{"key": str(name)}, *_]:
-            return name
+            return name, ""
         case _:
-            return None
+            return None, ""

@@ -139,14 +139,18 @@ async def events_of_many(
     caller: CallerInjected,
     last_seen: LastSeen,
     task_id: Annotated[
-        list[str] | None, QueryParameter(description="A task to watch; repeat the parameter for each.")
+        list[str] | None,
+        QueryParameter(
+            description="A task to watch; repeat the parameter for each.",
+            schema_extra={"items": {"type": "string", "minLength": 1}, "minItems": 1},
+        ),
     ] = None,
 ) -> ASGIApp:
     """Streams the events of up to 50 tasks over one connection, of which a browser keeps only six. Each event names its
     `task_id`; those of one task come in order. The `id` of an event stands for the place in all of the tasks, so that
     `Last-Event-ID` resumes each where it was. The stream ends when all have ended; a task that is not known ends with
     `expired`, unless none is known."""
-    task_ids = list(dict.fromkeys(task_id or ()))
+    task_ids = list(dict.fromkeys(filter(None, task_id or ())))
     if not task_ids:
         raise Problem(400, "task_id_missing", "Say which tasks to watch: ?task_id=…&task_id=…")
     if len(task_ids) > MOST_TASKS:

@@ -210,7 +210,7 @@ def _state(name: str) -> State | None:
     if not name:
         return None
     try:
-        return State(name)
+        return State(name.strip().lower())
     except ValueError as error:
         detail = f"There is no state '{name[:20]}'. Choose one of: {', '.join(State)}."
         raise Problem(400, "bad_field", detail, field="state", offered=tuple(State)) from error

@@ -7,6 +7,7 @@ from shared.client._client import MeshClient
 from shared.client._form import Audio, Options
 from shared.client._sync import SyncMeshClient
 from shared.client._task import TaskState, Update
+from shared.client._url import gateway_url
 from shared.errors import DeadlineExceeded, MeshError, MeshRefused, MeshUnreachable, TaskFailed
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "TaskFailed",
     "TaskState",
     "Update",
+    "gateway_url",
 ]

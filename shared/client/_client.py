@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 import httpx
 
 from shared.client._clock import Clock
-from shared.client._form import Audio, Form, Options, fields_of, recording_form
+from shared.client._form import Audio, Form, Options, encoded, fields_of, recording_form
 from shared.client._http import Http, read
 from shared.client._stream import Stream
 from shared.client._task import TaskState, Update
@@ -74,7 +74,7 @@ class MeshClient:
         **options: Unpack[Options],
     ) -> str:
         """The id of a new task for the text: all that is done with a recording, without the transcription."""
-        form = Form(fields_of(options), "text", text.encode(), name=name or "text.txt")
+        form = Form(fields_of(options), "text", encoded(text), name=name or "text.txt")
         response = await self._send("/text/tasks", self._clock(deadline), form, idempotency_key)
         return read(response, _Submitted).task_id
 

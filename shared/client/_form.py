@@ -1,8 +1,10 @@
 """The form of a submission, sent from where the recording lies: memory stays flat, however large it is."""
 
 import asyncio
+import errno
 import os
 import secrets
+import stat
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Literal, TypedDict, cast
@@ -69,7 +71,7 @@ class Form:
         self._start = 0 if file is None or isinstance(file, Path | bytes | AsyncIterable) else file.tell()
         self._touched = False
         boundary = secrets.token_hex(16)
-        parts = [_part(boundary, f'name="{_quoted(other)}"') + text.encode() for other, text in fields]
+        parts = [_part(boundary, f'name="{_quoted(other)}"') + encoded(text) for other, text in fields]
         if file is not None:
             parts.append(_part(boundary, f'name="{field}"; filename="{_quoted(name or _name_of(file))}"'))
         self._head = b"\r\n".join(parts)
@@ -94,22 +96,33 @@ class Form:
                 yield self._file
             case Path():
                 with await asyncio.to_thread(self._file.open, "rb") as opened:
-                    async for chunk in _chunks(opened):
+                    async for chunk in _chunks(opened, self.size):
                         yield chunk
             case AsyncIterable():
                 async for chunk in self._file:
                     yield chunk
             case opened:
                 await asyncio.to_thread(opened.seek, self._start)
-                async for chunk in _chunks(opened):
+                async for chunk in _chunks(opened, self.size):
                     yield chunk
         yield self._tail
 
 
-async def _chunks(file: BinaryIO) -> AsyncIterator[bytes]:
-    """The rest of `file`, read on a thread: a slow disk must not hold up the caller's other tasks."""
-    while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):
+def encoded(text: str) -> bytes:
+    """In UTF-8. What is none, as names of files and words of a command line may hold, stays none: the gateway refuses
+    it by the name of the field, and shows a name without it."""
+    return text.encode(errors="surrogatepass")
+
+
+async def _chunks(file: BinaryIO, size: int | None) -> AsyncIterator[bytes]:
+    """The rest of `file`, read on a thread: a slow disk must not hold up the caller's other tasks. Of a file that has
+    grown, what it had when its `size` was told to the gateway. Raises `OSError` when it has shrunk."""
+    left = size
+    while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES if left is None else min(_CHUNK_BYTES, left)):
+        left = None if left is None else left - len(chunk)
         yield chunk
+    if left:
+        raise OSError(errno.EIO, "it has become shorter while it was being sent", getattr(file, "name", None))
 
 
 def _size_of(file: File | None) -> int | None:
@@ -120,7 +133,8 @@ def _size_of(file: File | None) -> int | None:
         case bytes():
             return len(file)
         case Path():
-            return file.stat().st_size
+            status = file.stat()
+            return status.st_size if stat.S_ISREG(status.st_mode) else None
         case AsyncIterable():
             return None
         case opened:
@@ -135,7 +149,7 @@ def _name_of(file: File) -> str:
 
 
 def _part(boundary: str, disposition: str) -> bytes:
-    return f"--{boundary}\r\nContent-Disposition: form-data; {disposition}\r\n\r\n".encode()
+    return encoded(f"--{boundary}\r\nContent-Disposition: form-data; {disposition}\r\n\r\n")
 
 
 def _quoted(name: str) -> str:

@@ -10,6 +10,7 @@ import msgspec
 
 from shared.client._clock import Clock
 from shared.client._form import Form
+from shared.client._url import gateway_url
 from shared.errors import MeshError, MeshRefused, MeshUnreachable
 from shared.messages import Message
 
@@ -36,9 +37,7 @@ class Http:
     """The connections of one client."""
 
     def __init__(self, url: str, *, api_key: str, verify: ssl.SSLContext | bool) -> None:
-        base = httpx.URL(url)
-        if base.scheme not in ("http", "https") or not base.host:
-            raise ValueError(f"{url!r} is no address of a gateway; it looks like http://host:8000")
+        base = gateway_url(url)
         if not (api_key.isascii() and api_key.isprintable()):  # a line end; the error of httpx would tell the key
             raise ValueError("api_key has characters that no API key has")
         self._client = httpx.AsyncClient(

@@ -10,6 +10,7 @@ import pytest
 from services.gateway.settings import Settings
 from shared.redis import Redis
 from shared.settings import BaseSettings
+from tests.fakes.form import wav
 from tests.fakes.gateway import served
 from tests.fakes.task import LiveTask
 
@@ -81,6 +82,34 @@ async def test_a_parameter_that_is_not_known_is_refused(
     answer = await client.get(path)
     told = answer.json()
     assert (answer.status_code, told["code"], told["field"], told.get("offered")) == (400, code, field, meant)
+
+
+async def test_a_parameter_that_is_wrong_is_told_what_it_must_be(client: httpx.AsyncClient) -> None:
+    """The refusal says more than that it is wrong; names of states are taken in any case, and no id is no task."""
+    for limit, rule in (("0", "a whole number >= 1"), ("201", "a whole number <= 200"), ("x", "a whole number")):
+        answer = await client.get(f"/audio/tasks?limit={limit}")
+        assert (answer.status_code, answer.json()["field"]) == (400, "limit")
+        assert f": it must be {rule}. " in answer.json()["detail"]
+    assert (await client.get("/audio/tasks?state=COMPLETED")).json() == {"tasks": [], "next_cursor": None}
+    assert (await client.get("/audio/events?task_id=&task_id=")).json()["code"] == "task_id_missing"
+
+
+async def test_what_is_not_in_the_schema_is_refused_as_elsewhere(client: httpx.AsyncClient) -> None:
+    """Not with a page of the framework's."""
+    answer = await client.get("/schema/swagger")
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+    assert answer.json()["code"] == "no_such_path"
+
+
+async def test_headers_that_would_be_ignored_are_refused(client: httpx.AsyncClient) -> None:
+    """Of two keys only one could count, and a body that is packed would be called damaged."""
+    sound = {"audio": ("a.wav", wav())}
+    keys = [("Idempotency-Key", "one"), ("Idempotency-Key", "two")]
+    twice = await client.post("/audio/tasks", files=sound, headers=keys)
+    assert (twice.status_code, twice.json()["code"]) == (400, "bad_idempotency_key")
+    packed = await client.post("/audio/tasks", files=sound, headers={"Content-Encoding": "gzip"})
+    assert (packed.status_code, packed.json()["code"]) == (400, "not_a_form")
+    assert "Content-Encoding" in packed.json()["detail"]
 
 
 async def test_a_field_in_the_address_is_refused(client: httpx.AsyncClient) -> None:

@@ -203,6 +203,7 @@ BAD = {
     "nothing": (form(), 400, "text_missing", "'text'"),
     "empty": (form(part("text", b"")), 422, "empty_text", "blank"),
     "blank": (form(part("text", " \r\n\t\u3000\u2028".encode())), 422, "empty_text", "blank"),
+    "without a width": (form(part("text", "\u200b\u202e\u2060 ".encode())), 422, "empty_text", "blank"),
     "twice": (form(part("text", b"a"), part("text", b"b")), 400, "field_twice", "'text'"),
     "too long": (form(part("text", b"a" * 1_001)), 413, "text_too_long", "1,000"),
     "too long by far": (form(part("text", b"a" * 2_000_000)), 413, "text_too_long", "1,000"),

@@ -112,6 +112,7 @@ REFUSALS: dict[str, tuple[bytes, int, str, str]] = {
     "many labels": (form(FILE, part("topics", b"%b" % b",".join(b"l%d" % n for n in range(60)))), 400, "bad_field", ""),
     "cut off": (form(FILE)[:-400], 400, "bad_form", "incomplete"),
     "no form": (b"hello", 400, "bad_form", ""),
+    "nothing to mask": (form(FILE, part("redact", b" , ")), 400, "bad_field", "'redact'"),
     "too large": (form(part("audio", bytes(LIMIT + 1), disposition='; filename="a"')), 413, "too_large", "300,000"),
     "much too large": (form(part("audio", bytes(2_000_000), disposition='; filename="a"')), 413, "too_large", ""),
     "too long": (form(part("audio", wav(6), disposition='; filename="a.wav"')), 413, "too_long", "6.0 seconds"),

@@ -226,6 +226,12 @@ async def test_refusals_are_errors_of_the_package(client: AsyncOpenAI) -> None:
         ({"response_format": "docx"}, openai.BadRequestError, "bad_field", "response_format"),
         ({"timestamp_granularities": ["word"]}, openai.BadRequestError, "bad_field", "timestamp_granularities"),
         ({"include": ["logprobs"]}, openai.BadRequestError, "bad_field", "include"),
+        (
+            {"language": "en", "extra_body": {"languages[]": "pt"}},
+            openai.BadRequestError,
+            "conflicting_fields",
+            "languages",
+        ),
         ({"language": "jp"}, openai.BadRequestError, "unsupported_language", "language"),
         ({"extra_body": {"colour": "red"}}, openai.BadRequestError, "unknown_field", "colour"),
         ({"temperature": "hot"}, openai.BadRequestError, "bad_field", "temperature"),

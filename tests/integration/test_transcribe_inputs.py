@@ -108,6 +108,26 @@ def test_a_name_may_be_as_long_as_the_disk_has_it(run: Run, talk: Path, tmp_path
     )
 
 
+def test_words_that_are_no_text_do_no_harm(run: Run, talk: Path, tmp_path: Path) -> None:
+    """A file whose name is not UTF-8 is transcribed like any other, and a prompt that is not is refused by its name."""
+    name = os.fsdecode(b"caf\xe9.ogg")
+    talk.rename(tmp_path / name)
+    done = run(name, "-o", "out")
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [os.fsdecode(b"caf\xe9.txt")]
+    refused = run(name, "--initial-prompt", os.fsdecode(b"\xff"))
+    assert (refused.returncode, refused.stdout) == (2, b"")
+    assert b"The field 'initial_prompt' is not UTF-8 text. (bad_field)" in refused.stderr
+
+
+def test_a_device_is_no_recording(run: Run) -> None:
+    """One that never ends neither."""
+    for device in ("/dev/null", "/dev/full"):
+        done = run(device)
+        assert (done.returncode, done.stdout) == (1, b"")
+        assert b"The file is empty (0 bytes)" in done.stderr
+
+
 def test_output_that_takes_no_more_is_named(talk: Path, mesh_url: str) -> None:
     """A full disk behind standard output is a failure, told in a line."""
     command = [*VOXMESH, "transcribe", str(talk), "--url", mesh_url, "-q"]

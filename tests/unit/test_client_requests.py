@@ -1,6 +1,7 @@
 """`MeshClient` against servers that misbehave."""
 
 import asyncio
+import re
 import time
 import tracemalloc
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -11,6 +12,7 @@ import httpx
 import pytest
 
 from shared.client import DeadlineExceeded, MeshClient, MeshError, MeshRefused, MeshUnreachable, _http
+from shared.client._form import recording_form
 from tests.conftest import free_port
 
 
@@ -230,6 +232,28 @@ async def test_an_upload_takes_no_memory(tmp_path: Path) -> None:
         finally:
             tracemalloc.stop()
     assert requests[1].size > 64 << 20
+
+
+async def test_a_recording_that_still_grows_is_sent_as_it_was(tmp_path: Path) -> None:
+    """As long as the gateway has been told that it is; one that shrinks meanwhile is an `OSError`."""
+    path = tmp_path / "growing.wav"
+    path.write_bytes(b"x" * 1000)
+    form = recording_form(path, {}, name="")
+    path.write_bytes(b"x" * 3000)
+    sent = b"".join([piece async for piece in form.body()])
+    assert len(sent) == int(form.headers["Content-Length"])
+    path.write_bytes(b"x" * 10)
+    with pytest.raises(OSError, match="shorter while it was being sent"):
+        [piece async for piece in form.body()]
+
+
+@pytest.mark.parametrize(
+    "url", ["nowhere", "http://", "http://[::1", "http://host:99999", "http://host:port", "http://host:0"]
+)
+def test_what_is_no_address_is_told_at_once(url: str) -> None:
+    """A `ValueError` with the address in it, and no request."""
+    with pytest.raises(ValueError, match=f"^{re.escape(repr(url))} is no address of a gateway"):
+        MeshClient(url)
 
 
 async def test_a_recording_that_cannot_be_read_is_the_callers_affair(tmp_path: Path) -> None:

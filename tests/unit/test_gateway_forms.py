@@ -110,6 +110,11 @@ def test_n07_a_thousand_labels_are_refused() -> None:
         assert (caught.value.code, caught.value.field) == ("bad_field", "topics")
 
 
+def test_labels_that_nobody_sees_are_none() -> None:
+    """Marks of direction and characters without a width are no label."""
+    assert options_of({"topics": "\u200b, \u202e ,\u200dwork"}, Settings()).topics == ("\u200dwork",)
+
+
 def test_other_fields_come_once() -> None:
     """Two languages are no language."""
     with pytest.raises(Problem) as caught:

@@ -10,6 +10,7 @@ import httpx
 import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
+from shared.client import gateway_url
 from shared.errors import MeshUnreachable, SettingsError
 from shared.messages import StageName
 
@@ -71,9 +72,10 @@ class Gateway:
 
     def __init__(self, url: str, *, api_key: str = "") -> None:
         """Raises `SettingsError` when `url` is not an address."""
-        base = httpx.URL(url)
-        if base.scheme not in ("http", "https") or not base.host:
-            raise SettingsError(f"--url: {url!r} is no address of a gateway; it looks like http://host:8000")
+        try:
+            base = gateway_url(url)
+        except ValueError as error:
+            raise SettingsError(f"--url: {error}") from error
         self.url = url
         self._client = httpx.AsyncClient(
             base_url=base,

@@ -73,7 +73,7 @@ def _standing_for(word: str) -> Iterator[Recording]:
         yield Recording(None)
         return
     if word.lower().startswith(("https://", "http://")):
-        yield Recording(url=word)
+        yield Recording(url=_checked(word))
         return
     path = Path(word)
     if os.path.lexists(word) or not glob.has_magic(word):
@@ -87,6 +87,17 @@ def _standing_for(word: str) -> Iterator[Recording]:
     for match in files:
         _check(match)
         yield Recording(match)
+
+
+def _checked(url: str) -> str:
+    """The URL, if it can be one: whether it leads anywhere shows when the gateway asks."""
+    try:
+        host = urlsplit(url).hostname
+    except ValueError:
+        host = None
+    if not host:
+        raise SettingsError(f"{plain(url)}: it is no URL; it looks like https://host/path")
+    return url
 
 
 def _check(path: Path) -> None:

@@ -51,12 +51,16 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 def order_of(arguments: argparse.Namespace, recordings: Sequence[Recording]) -> Order:
     """The order that the command line gives. Raises `SettingsError` for what cannot be."""
+    for option in ("language", "translate", "redact"):
+        given: str = getattr(arguments, option)
+        if given and not given.strip(" ,"):
+            raise SettingsError(f"--{option}: there is nothing in it")
     formats = _formats(arguments.formats)
     if arguments.folder is None and len(recordings) * len(formats) > 1:
         raise SettingsError("-o: more than one file comes of this; say in which folder (-o . for this one)")
     if arguments.insights and "json" not in formats:
         raise SettingsError("--insights: they stand in the json alone; add --format json")
-    if arguments.jobs < 1 or arguments.patience < 0:
+    if arguments.jobs < 1 or not arguments.patience >= 0:  # nor is it no number
         raise SettingsError("--jobs must be 1 or more, and --patience not negative")
     order = Order(
         recordings=recordings,

@@ -106,6 +106,10 @@ def parser_of(request: Request[Any, Any, Any], *, field: str) -> PushMultipartPa
     if kind != "multipart/form-data" or not options.get("boundary"):
         detail = f"Send the request as multipart/form-data, with the field '{field}': with curl, -F {field}=…"
         raise Problem(400, "not_a_form", detail)
+    coding = request.headers.get("content-encoding", "").strip().lower()
+    if coding not in ("", "identity"):
+        detail = "Send the form as it is: a body with a Content-Encoding is not unpacked here."
+        raise Problem(400, "not_a_form", detail)
     return PushMultipartParser(
         options["boundary"],
         max_segment_count=_PARTS,

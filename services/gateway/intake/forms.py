@@ -115,7 +115,7 @@ def _language(given: Mapping[str, str], name: str) -> str | None:
 def _labels(given: Mapping[str, str], name: str) -> tuple[str, ...]:
     text = given.get(name, "")
     parts = (" ".join(part.split()) for part in text.split(ITEM if ITEM in text else ","))
-    labels = tuple(dict.fromkeys(part for part in parts if part))
+    labels = tuple(dict.fromkeys(part for part in parts if can_be_seen(part)))
     if len(labels) > MOST_LABELS or any(len(label) > MOST_LABEL_CHARACTERS or _has_controls(label) for label in labels):
         raise _refusal(
             name,
@@ -126,7 +126,7 @@ def _labels(given: Mapping[str, str], name: str) -> tuple[str, ...]:
 
 def _kinds(given: Mapping[str, str], name: str) -> tuple[str, ...]:
     kinds = tuple(dict.fromkeys(label.lower() for label in _labels(given, name)))
-    if not set(kinds) <= set(KINDS):
+    if not set(kinds) <= set(KINDS) or (name in given and not kinds):  # nobody means to mask nothing
         raise _refusal(name, f"must be some of these, separated by commas: {', '.join(KINDS)}")
     return kinds
 
@@ -151,6 +151,11 @@ def is_asked(name: str, text: str) -> bool:
     if value and value not in TRUE + FALSE:
         raise Problem(400, "bad_field", f"'{name}' must be true or false.", field=name)
     return value in TRUE
+
+
+def can_be_seen(text: str) -> bool:
+    """Whether there is anything in it but blanks, marks of direction and the like."""
+    return any(unicodedata.category(character)[0] not in "CZ" for character in text)
 
 
 def _has_controls(text: str) -> bool:

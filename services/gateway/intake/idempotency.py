@@ -2,8 +2,9 @@
 
 import hashlib
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
+from litestar import Request
 from litestar.params import HeaderParameter
 
 from services.gateway.problems import Problem
@@ -27,8 +28,10 @@ _OWN = "\x1f"
 """What keys of our own begin with: no client can send one."""
 
 
-def checked(key: str | None) -> str | None:
-    """`key` if there can be such a one. Raises `Problem` otherwise."""
+def checked(key: str | None, request: Request[Any, Any, Any]) -> str | None:
+    """`key` if there can be such a one, and `request` has no other. Raises `Problem` otherwise."""
+    if len(request.headers.getall(HEADER, [])) > 1:
+        raise Problem(400, "bad_idempotency_key", f"The header {HEADER} was sent more than once.")
     if key is not None and not _KEY.fullmatch(key):
         raise Problem(
             400,

@@ -99,7 +99,7 @@ class Intake:
     async def _take_recording(
         self, request: Request[Any, Any, Any], key: str | None, owner: str, form: RecordingForm
     ) -> Accepted:
-        key = idempotency.checked(key)
+        key = idempotency.checked(key, request)
         if not form.again:
             await self._admission.admit(owner, audio=True, once=key)  # better than a refusal after a long upload
         settings, path = self._settings, self._spool.place()
@@ -129,7 +129,7 @@ class Intake:
             return await self._take_text(request, key, owner)
 
     async def _take_text(self, request: Request[Any, Any, Any], key: str | None, owner: str) -> Accepted:
-        key = idempotency.checked(key)
+        key = idempotency.checked(key, request)
         await self._admission.admit(owner, audio=False, once=key)
         form = await texts.received(
             request,

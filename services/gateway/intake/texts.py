@@ -21,6 +21,7 @@ from services.gateway.intake.formdata import (
     file_name_of,
     parser_of,
 )
+from services.gateway.intake.forms import can_be_seen
 from services.gateway.intake.splitter import Piece, pieces_of
 from services.gateway.problems import Problem
 from shared import codec
@@ -130,7 +131,7 @@ class _Reader:
             raise Problem(400, "bad_field", detail, field=TEXT_FIELD)
         if len(text) > self._most:
             raise _too_long(self._most)
-        if not text.strip():
+        if not can_be_seen(text):
             raise Problem(422, "empty_text", "The text is empty: there is nothing in it but blanks.", field=TEXT_FIELD)
         return Form(self._fields.values, text, self._name, hashlib.sha256(text.encode()).hexdigest())
 

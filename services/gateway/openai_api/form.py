@@ -101,7 +101,8 @@ def _given(fields: Mapping[str, str]) -> dict[str, str]:
     given: dict[str, str] = {}
     for name, text in fields.items():
         if text.strip():
-            given[name.removesuffix("[]")] = text.strip()
+            bare = name.removesuffix("[]")
+            given[bare] = f"{given[bare]},{text.strip()}" if bare in given else text.strip()
     return given
 
 
@@ -139,9 +140,13 @@ def _is_share(text: str) -> bool:
 
 def _options(given: Mapping[str, str], order: Order, settings: Settings) -> Options:
     """The options of the task. A prompt works through its end, so that is what stays of a long one."""
-    languages = [code for code in given.get("languages", "").split(",") if code.strip()]
+    languages = list(dict.fromkeys(code.strip() for code in given.get("languages", "").split(",") if code.strip()))
+    language = given.get("language", languages[0] if len(languages) == 1 else "")
+    if languages and language and language not in languages:
+        detail = "'language' is none of the 'languages'. Leave out one of the two."
+        raise Problem(400, "conflicting_fields", detail, field="languages")
     own = {
-        "language": given.get("language", languages[0] if len(languages) == 1 else ""),
+        "language": language,
         "initial_prompt": given.get("prompt", "")[-MOST_TEXT_CHARACTERS:],
         "hotwords": ", ".join(filter(None, (given.get("hotwords"), given.get("keywords")))),
         "diarize": "true" if order.answer is Answer.DIARIZED else given.get("diarize", ""),

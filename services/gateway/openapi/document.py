@@ -155,7 +155,7 @@ def _complete_parameter(parameter: Json) -> None:
     schema: Json = parameter["schema"]
     for choice in schema.pop("oneOf", ()):
         if choice != {"type": "null"}:
-            schema |= choice
+            schema |= choice | schema
     if parameter["name"] in PARAMETERS:
         extra = PARAMETERS[parameter["name"]]
         parameter["example"] = [extra.example] if schema.get("type") == "array" else extra.example

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 
-from litestar import Router
+from litestar import Response, Router
+from litestar.exceptions import NotFoundException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, OpenAPIType, Operation, RequestBody, Schema, Tag
@@ -175,6 +177,13 @@ def event_stream() -> dict[int, ResponseSpec]:
     }
 
 
+def _refuse_as_elsewhere(response: Response[Any]) -> Response[Any]:
+    """Litestar has a page of its own for what is not there."""
+    if response.status_code == HTTPStatus.NOT_FOUND:
+        raise NotFoundException
+    return response
+
+
 def schema_config(version: str, *, keys: bool, foreign: Mapping[str, Describe]) -> OpenAPIConfig:
     """OpenAPI as JSON at /schema, for anybody. Without the pages that would load scripts from elsewhere. `keys` says
     whether a key is asked for, `foreign` who describes the operations of an API that is not ours, by what its paths
@@ -184,7 +193,9 @@ def schema_config(version: str, *, keys: bool, foreign: Mapping[str, Describe]) 
         version=version,
         description="Speech to transcript, translation, entities, topics, summary and insights, streamed.",
         use_handler_docstrings=True,
-        openapi_router=Router("/schema", route_handlers=[], include_in_schema=False, opt=dict(OPEN)),
+        openapi_router=Router(
+            "/schema", route_handlers=[], include_in_schema=False, opt=dict(OPEN), after_request=_refuse_as_elsewhere
+        ),
         render_plugins=[Document(keys=keys, foreign=foreign)],
         tags=[
             Tag("streams", "Watch a task while it is being worked on."),
