@@ -116,8 +116,8 @@ async def test_one_person_stays_one(diarizer: Resemblyzer, audio: Path) -> None:
 
 
 def test_a_voice_is_known_by_what_it_is_like(folder: Path, audio: Path) -> None:
-    """Prints of one person are nearer to each other than to another's, whatever is said and however loud, and there is
-    none of what is too short."""
+    """Prints of one person are nearer to each other than to another's, whatever is said, however loud, and whoever
+    speaks besides; there is none of what is too short."""
     encoder = VoiceEncoder(folder / "pretrained.pt", device="cpu")
     torch: Any = pytest.importorskip("torch")
     speech = decode(audio / "jfk.flac").samples
@@ -128,6 +128,10 @@ def test_a_voice_is_known_by_what_it_is_like(folder: Path, audio: Path) -> None:
     alike = prints @ prints.T
     assert min(alike[0, 1], alike[2, 3]) > alike[:2, 2:].max() + 0.1
     assert alike[2, 4] == pytest.approx(1.0, abs=1e-3)
+    both = torch.from_numpy(np.concatenate([rows[0], rows[3]])[None, None])
+    first = torch.arange(600)[None] < 300
+    assert encoder(both, first)[0] @ prints[0] > 0.95 > encoder(both, ~first)[0] @ prints[0]
+    assert encoder(both, ~first)[0] @ prints[3] > 0.95
     masks[:, 40:] = 0
     assert np.isnan(encoder(torch.from_numpy(np.stack(rows)[:, None]), masks)).all()
 
