@@ -110,7 +110,7 @@ class TaskSeen:
 
 
 def _event(task_id: str, step: Step, record: int = 0) -> PublishedEvent:
-    made = events.make(task_id, step, done=record / SPOKEN)
+    made = events.make(task_id, step, done=1 - record / SPOKEN)  # an estimate that falls: what is told must not
     return PublishedEvent(data=codec.encode_text(made), step=step, progress=made.progress, record=record)
 
 
