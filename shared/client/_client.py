@@ -1,12 +1,13 @@
 """`MeshClient`: submit recordings, follow their events through whatever happens to the connection, fetch results."""
 
+import re
 import ssl
 import uuid
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Literal, Self, Unpack
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import httpx
 
@@ -18,6 +19,7 @@ from shared.client._task import TaskState, Update
 from shared.errors import MeshRefused, TaskFailed
 from shared.messages import Failure, Message, Result, State
 
+_TASK_ID = re.compile(r"[\w-]+", re.ASCII)
 _UNASKED_BYTES = 8 << 20
 """A recording of no more than this is sent at once; before a larger one the gateway is asked whether it takes it."""
 
@@ -146,7 +148,7 @@ class MeshClient:
     async def tasks(self, *, state: State | None = None, deadline: float | None = None) -> AsyncGenerator[TaskState]:
         """Your tasks, the newest first; all, or those in `state`."""
         clock = self._clock(deadline)
-        query = {"state": state.value} if state else {}
+        query = {"state": State(state).value} if state else {}
         cursor: str | None = ""
         while cursor is not None:
             page = read(await self._http.get("/audio/tasks", clock, params={**query, "cursor": cursor}), _Page)
@@ -224,4 +226,7 @@ class _Page(Message, frozen=True):
 
 
 def _path(task_id: str) -> str:
-    return f"/audio/tasks/{quote(task_id, safe='')}"
+    """The path of the task. Raises `MeshRefused` for what no task is called: it could be another path."""
+    if not _TASK_ID.fullmatch(task_id):
+        raise MeshRefused(404, "no_such_task", "There is no task by this id.")
+    return f"/audio/tasks/{task_id}"

@@ -5,7 +5,7 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Literal, TypedDict, cast
 
@@ -45,11 +45,15 @@ def fields_of(options: Mapping[str, object]) -> list[tuple[str, str]]:
     return [(name, text) for name, value in options.items() for text in _texts(value)]
 
 
-def recording_form(audio: Audio, options: Mapping[str, object], *, name: str) -> "Form":
-    """The form that submits a recording. Raises `OSError` when it cannot be read, and `ValueError` for a text that is
-    no URL, or one with a `name`: the end of its path is its name."""
+def recording_form(audio: Audio | bytearray | memoryview, options: Mapping[str, object], *, name: str) -> "Form":
+    """The form that submits a recording. Raises `OSError` when it cannot be read, `TypeError` for what is none, and
+    `ValueError` for a text that is no URL, or one with a `name`: the end of its path is its name."""
     fields = fields_of(options)
+    if isinstance(audio, bytearray | memoryview):
+        audio = bytes(audio)
     if not isinstance(audio, str):
+        if not (isinstance(audio, Path | bytes | AsyncIterable) or hasattr(audio, "read")):
+            raise TypeError(f"A recording is a path, bytes, an open file or a URL, not {type(audio).__name__}")
         return Form(fields, "audio", audio, name=name)
     if not audio.lower().startswith(("https://", "http://")):
         raise ValueError(f"{audio!r} is no URL of a recording; a file is Path({audio!r})")
@@ -158,15 +162,20 @@ def _quoted(name: str) -> str:
 
 
 def _texts(value: object) -> list[str]:
+    """What goes into the fields of an option; None leaves it out. Raises `TypeError` for what no option is."""
     match value:
+        case None:
+            return []
         case bool():
             return ["true" if value else "false"]
         case str():
             return [value]
-        case Sequence():
-            items = [str(item) for item in cast("Sequence[object]", value)]
+        case int() | float():
+            return [str(value)]
+        case Iterable() if not isinstance(value, bytes | bytearray | Mapping):
+            items = [str(item) for item in cast("Iterable[object]", value)]
             if any("," in item for item in items):
                 return [*items, ""]  # a field that came alone would be cut at its commas; blanks are no items
             return [",".join(items)]
         case _:
-            return [str(value)]
+            raise TypeError(f"An option is a text, a number, true or false, or a list of texts, not {value!r}")

@@ -101,6 +101,8 @@ class Http:
         try:
             async with clock.running():
                 response = await self._client.send(request, stream=True)
+        except httpx.LocalProtocolError as error:
+            raise ValueError(f"This cannot be sent in the head of a request: {error}") from error
         except httpx.TransportError as error:
             raise MeshUnreachable(f"The gateway at {self._client.base_url} does not answer.") from error
         try:

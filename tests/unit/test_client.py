@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -144,3 +145,22 @@ def test_an_address_that_is_none_is_refused(url: str) -> None:
 def test_all_that_a_form_takes_can_be_asked_for() -> None:
     """The options are the gateway's fields, but for the one that stands in place of a recording."""
     assert Options.__annotations__.keys() == FIELDS - {AUDIO_URL}
+
+
+def test_what_is_no_option_is_not_sent_as_one() -> None:
+    """None leaves a field out, any collection is a list, and what is neither text nor number nor list is an error."""
+    assert fields_of({"language": None, "topics": None}) == []
+    assert fields_of({"topics": (word for word in ("a", "b"))}) == [("topics", "a,b")]
+    assert fields_of({"topics": {"a"}, "num_speakers": 2}) == [("topics", "a"), ("num_speakers", "2")]
+    for wrong in (b"en", {"a": 1}, object()):
+        with pytest.raises(TypeError, match="An option is a text"):
+            fields_of({"language": wrong})
+
+
+def test_what_is_no_recording_is_said() -> None:
+    """Bytes of any kind are one; a list, or nothing at all, is a `TypeError` before anything is sent."""
+    for sound in (b"sound", bytearray(b"sound"), memoryview(b"sound")):
+        assert recording_form(sound, {}, name="").size is not None
+    for wrong in (None, [b"sound"], 5):
+        with pytest.raises(TypeError, match="A recording is a path"):
+            recording_form(cast("Any", wrong), {}, name="")

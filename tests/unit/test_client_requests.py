@@ -256,6 +256,25 @@ def test_what_is_no_address_is_told_at_once(url: str) -> None:
         MeshClient(url)
 
 
+async def test_what_no_task_is_called_is_no_other_path() -> None:
+    """It is refused as the gateway would, and nothing is asked of it."""
+    async with answering(SUBMITTED) as (url, requests), MeshClient(url) as client:
+        for name in ("", "..", "../tasks", "a/b", "a?b", "日本", "\udcff"):
+            for call in (client.task(name), client.result(name), client.cancel(name), anext(client.events(name))):
+                with pytest.raises(MeshRefused) as caught:
+                    await call
+                assert (caught.value.status, caught.value.code) == (404, "no_such_task")
+    assert requests == []
+
+
+async def test_what_no_header_can_hold_is_told_at_once() -> None:
+    """Not after the whole patience, and not as a gateway that does not answer."""
+    async with answering(SUBMITTED) as (url, _), MeshClient(url) as client:
+        for key in ("a\nb", "ü"):
+            with pytest.raises(ValueError, match=r"head of a request|ordinal"):
+                await client.submit(b"sound", idempotency_key=key)
+
+
 async def test_a_recording_that_cannot_be_read_is_the_callers_affair(tmp_path: Path) -> None:
     """An `OSError`, and no request."""
     async with answering(SUBMITTED) as (url, requests), MeshClient(url) as client:
