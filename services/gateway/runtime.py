@@ -18,6 +18,7 @@ from services.gateway.events.polling import Polling
 from services.gateway.fleet import Fleet
 from services.gateway.garbage import collect_the_old
 from services.gateway.intake import Intake
+from services.gateway.intake.forms import check_defaults
 from services.gateway.intake.spool import Spool
 from services.gateway.outbound import Guard
 from services.gateway.outbound.addresses import networks_of
@@ -61,6 +62,7 @@ Injected = NamedDependency[Runtime]
 
 def build(settings: Settings, tracing: Tracing) -> Runtime:
     """The runtime, not at work yet and not connected. Raises `SettingsError` for what cannot be."""
+    check_defaults(settings)
     spool = Spool(settings.spool_dir)
     blobs = BlobStore.of(settings)
     pool = open_pool(settings, name="gateway")

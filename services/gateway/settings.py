@@ -16,11 +16,11 @@ class Settings(BaseSettings, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     host: str = "127.0.0.1"
     """Address to listen on. An image sets 0.0.0.0; on a person's machine nobody else gets in."""
-    port: int = 8000
+    port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 8000
     page: bool = True
     """Whether `/` is a web page for people. It is open to all; what it asks of the gateway needs a key where one is
     asked for."""
-    max_upload_bytes: int = 2 << 30
+    max_upload_bytes: Count = 2 << 30
     """The largest recording that is taken, in bytes. A proxy in front needs the same number."""
     max_text_characters: Count = 250_000
     """The longest text that is taken, in characters: about forty thousand words."""
@@ -28,13 +28,13 @@ class Settings(BaseSettings, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Where uploads lie while they arrive. On the disk of a local blob store, keeping one costs no copy."""
     upload_stall_seconds: Seconds = 30.0
     """An upload of which nothing, or next to nothing, has arrived for this long is given up."""
-    ping_seconds: float = 10.0
+    ping_seconds: Annotated[float, msgspec.Meta(gt=0, le=15)] = 10.0
     """A silent stream gets a comment this often. Clients are promised one every 15 seconds; this leaves a margin."""
     tombstone_seconds: Count = 604_800
     """For so long after its time a task is answered 410, and after that 404, as if it had never been: a week."""
     poll_seconds: Seconds = 2.0
     """How often the record of a task is looked at for a client of the polling stream."""
-    shutdown_seconds: int = 8
+    shutdown_seconds: Annotated[int, msgspec.Meta(ge=0)] = 8
     """How long requests may take to end after SIGTERM. Streams end at once: their clients come back elsewhere."""
     default_topics: str = ""
     """Comma-separated labels for classification when the client gives none; empty leaves it to the nlp worker."""

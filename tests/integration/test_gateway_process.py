@@ -42,7 +42,20 @@ async def test_it_is_small_and_stops_in_good_order(redis: Redis, settings: BaseS
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("PORT", "eighty"), ("REDIS_URL", "http://nowhere"), ("BLOB_URL", "nonsense")]
+    ("name", "value"),
+    [
+        ("PORT", "eighty"),
+        ("PORT", "99999"),
+        ("REDIS_URL", "http://nowhere"),
+        ("BLOB_URL", "nonsense"),
+        ("MAX_UPLOAD_BYTES", "0"),
+        ("PING_SECONDS", "nan"),
+        ("PING_SECONDS", "60"),
+        ("DEFAULT_TARGET_LANGUAGE", "gibberish"),
+        ("DEFAULT_TOPICS", ",".join(map(str, range(60)))),
+        ("DEFAULT_ENTITY_LABELS", "x" * 200),
+    ],
+    ids=["port", "high port", "redis", "blobs", "size", "nan", "silence", "language", "topics", "label"],
 )
 def test_settings_that_cannot_be_are_named(tmp_path: Path, name: str, value: str) -> None:
     """One line that names the variable, and status 2."""

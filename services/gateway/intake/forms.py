@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from services.gateway.intake.formdata import ITEM
 from services.gateway.problems import Problem
 from services.gateway.settings import Settings
-from shared.errors import Permanent
+from shared.errors import Permanent, SettingsError
 from shared.language import normalise
 from shared.messages import Options
 from shared.redaction import KINDS
@@ -64,6 +64,16 @@ def options_of(fields: Mapping[str, str], settings: Settings) -> Options:
         channels=_choice(given, "channels", ("mix", "separate")),
         redact=_kinds(given, "redact"),
     )
+
+
+def check_defaults(settings: Settings) -> None:
+    """Raises `SettingsError` where what the settings add to a form would be refused: so would every form be, by the
+    name of a field that nobody has sent."""
+    try:
+        options_of({"include_translation": "true"}, settings)
+    except Problem as problem:
+        reason = problem.detail.removeprefix(f"The field '{problem.field}'").lstrip(" :")
+        raise SettingsError(f"DEFAULT_{str(problem.field).upper()}: {reason}") from problem
 
 
 def _boolean(given: Mapping[str, str], name: str, *, default: bool) -> bool:
