@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from services.asr._clips import RATE, Samples
 from services.asr._diarizer import VARIABLE, Pyannote, without_plda
-from services.asr._voices import Voices
+from services.asr._voices import Persons, Voices
 from shared.errors import SettingsError
 from shared.models import unloadable
 
@@ -30,9 +30,12 @@ _LOUDNESS = 10 ** (-30 / 20)
 """The root mean square to which voices are brought: the encoder takes another volume for another voice."""
 _STEP = 0.2
 """Windows of the segmentation begin after this share of one: 1 s."""
-_CLUSTERING = {"method": "centroid", "threshold": 0.48, "min_cluster_size": 8}
+_CLUSTERING: dict[str, Any] = {"method": "centroid", "threshold": 0.48, "min_cluster_size": 8}
 """Found with conversations of real voices: see docs/models.md. Who is heard in fewer windows than these is taken for
-the nearest of the others."""
+the nearest of the others …"""
+_SHARE, _MOST_STRAYS = 50, 20
+"""… and in long recordings in fewer than one of so many, up to so many windows: the longer somebody speaks, the more
+prints there are that are unlike the voice, and alike among themselves."""
 _STRANGENESS = 0.25
 """More than between two prints of one voice, as a rule, and less than between voices."""
 
@@ -127,6 +130,11 @@ class Resemblyzer(Pyannote):
             return super().hear(windows)
         finally:
             torch.set_num_threads(threads)
+
+    def tell_apart(self, voices: Sequence[Voices], *, least: int | None, most: int | None) -> Persons:
+        enough = max(_CLUSTERING["min_cluster_size"], min(len(voices) // _SHARE, _MOST_STRAYS))
+        self.pipeline.clustering.min_cluster_size = enough
+        return super().tell_apart(voices, least=least, most=most)
 
     def _load_pipeline(self) -> Any:
         pipelines = import_module("pyannote.audio.pipelines")

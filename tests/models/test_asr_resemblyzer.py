@@ -10,6 +10,7 @@ import pytest
 
 from services.asr._resemblyzer import Resemblyzer, VoiceEncoder
 from services.asr._speakers import Speakers
+from services.asr._voices import Voices
 from services.asr.engine import make_engine
 from shared.audio import decode
 from shared.errors import ModelMissing, SettingsError
@@ -113,6 +114,20 @@ async def test_one_person_stays_one(diarizer: Resemblyzer, audio: Path) -> None:
     turns = await heard(diarizer, np.concatenate([read, read * 3, read]))
     assert {turn.speaker for turn in turns} == {"SPEAKER_00"}
     assert sum(turn.end - turn.start for turn in turns) > 60
+
+
+@pytest.mark.parametrize(("seconds", "persons"), [(100, 2), (1200, 1)], ids=["short", "long"])
+def test_strays_of_a_long_recording_are_nobody(diarizer: Resemblyzer, seconds: int, persons: int) -> None:
+    """Fifteen prints that are unlike the others are a second person among a hundred, and none among a thousand."""
+    active = np.zeros((293, 3), np.bool_)
+    active[:, 0] = True
+    voices: list[Voices] = []
+    for number in range(seconds):
+        prints = np.full((3, 256), np.nan, np.float32)
+        prints[0] = np.eye(256)[int(number % (seconds // 15) == 0 and number < 15 * (seconds // 15))]
+        voices.append(Voices(active.astype(np.float16), active, prints))
+    found = diarizer.tell_apart(voices, least=None, most=None)
+    assert len(set(found[:, 0].tolist())) == persons
 
 
 def test_a_voice_is_known_by_what_it_is_like(folder: Path, audio: Path) -> None:
