@@ -119,6 +119,13 @@ def test_usage_is_checked_before_anything_is_sent(run: Run, talk: Path, words: l
     assert (done.returncode, done.stdout, done.stderr.decode()) == (2, b"", f"voxmesh: {said}\n")
 
 
+def test_an_address_with_a_path_too_much_is_named(run: Run, talk: Path, mesh_url: str) -> None:
+    """Nothing is sent to where there is no gateway, and the line says what an address looks like."""
+    done = run(talk.name, VOXMESH_URL=f"{mesh_url}/audio")
+    said = "voxmesh: --url: there is no gateway at this path; its address is http://host:8000\n"
+    assert (done.returncode, done.stdout, done.stderr.decode()) == (2, b"", said)
+
+
 def test_a_recording_is_never_written_over(run: Run, talk: Path, tmp_path: Path) -> None:
     """Not even one that is called like a result."""
     content = talk.read_bytes()

@@ -96,6 +96,8 @@ async def _greet(client: MeshClient, order: Order) -> None:
     except MeshRefused as error:
         if error.status in {401, 403}:
             raise SettingsError(f"VOXMESH_KEY: {error.message}") from error
+        if error.status == 404:  # a gateway has it, and knows its own paths
+            raise SettingsError("--url: there is no gateway at this path; its address is http://host:8000") from error
         raise
     stages: Mapping[str, object] = known.get("stages", {})
     if away := [stage for stage in _route(order) if not stages.get(stage)]:
