@@ -155,7 +155,7 @@ class Resemblyzer(Pyannote):
     def _encoder(self) -> VoiceEncoder:
         try:
             return VoiceEncoder(self._folder / WEIGHTS, device=self.device)
-        except (OSError, ValueError, KeyError, RuntimeError, EOFError, UnpicklingError) as error:
+        except (OSError, ValueError, KeyError, RuntimeError, AssertionError, EOFError, UnpicklingError) as error:
             raise unloadable(self._models_dir, self.name, error) or SettingsError(
                 f"{VARIABLE}: cannot load {self._folder}: {error}"
             ) from error
