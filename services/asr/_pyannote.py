@@ -1,5 +1,6 @@
 """pyannote.audio, loaded quietly; and whether somebody speaks by its segmentation model, which ships with WhisperX."""
 
+import logging
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
@@ -17,11 +18,13 @@ _AT_ONCE = 16
 
 
 def toolkit(*, threads: int) -> Any:
-    """The library. It tells nobody that it is used, and computes on so many threads."""
+    """The library. It tells nobody that it is used, gives no advice, and computes on so many threads."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # how it would read files, which is not its part here
         library = import_module("pyannote.audio")
     import_module("pyannote.audio.telemetry").set_telemetry_metrics(False)
+    # It advises to rewrite the files that ship with WhisperX.
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     import_module("torch").set_num_threads(threads)
     return library
 

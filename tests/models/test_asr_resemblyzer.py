@@ -151,6 +151,16 @@ def test_a_voice_is_known_by_what_it_is_like(folder: Path, audio: Path) -> None:
     assert np.isnan(encoder(torch.from_numpy(np.stack(rows)[:, None]), masks)).all()
 
 
+def test_nothing_is_said_while_it_loads(
+    folder: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """What libraries advise is not for those who run a worker, whose log has lines of one form only."""
+    with caplog.at_level("INFO"):
+        Resemblyzer(folder.parent, NAME, device="cpu", threads=1, batch_size=1).load()
+    assert caplog.text == ""
+    assert capfd.readouterr() == ("", "")
+
+
 def test_weights_that_are_none_are_refused(folder: Path, tmp_path: Path) -> None:
     """One of the pack is to be pulled again; of another the folder is named."""
     mine = tmp_path / "mine"
