@@ -18,8 +18,9 @@ from services.gateway.problems import Problem, nearest
 
 ANY_QUERY: Mapping[str, Any] = {"query": "any"}
 
-_TOKEN = "token"  # noqa: S105 - the name of a parameter
-"""What a link carries in place of a key. It may come anywhere: where keys decide, or none, it makes no difference."""
+_ANYWHERE = frozenset({"token", "_"})
+"""What a link carries in place of a key: where keys decide, or none, it makes no difference. And what libraries of pages
+add so that no cache answers."""
 _SHOWN = 100
 
 
@@ -39,7 +40,7 @@ class Query:
             self._known = _known_of_all(request.app)
         known, seen = self._known[request.scope["path_template"], request.method], set[str]()
         for name, _ in request.query_params.multi_items():
-            if name == _TOKEN:
+            if name in _ANYWHERE:
                 continue
             if name not in known:
                 raise _unknown(name, known, by_form=request.method == "POST")

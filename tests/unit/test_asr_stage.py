@@ -8,6 +8,7 @@ import pytest
 from services.asr.protocol import Hints
 from services.asr.stage import STAGE, run
 from shared.errors import Permanent
+from shared.events import Piece
 from shared.messages import Document, Options, Segment, StageName, Step, Transcript, TranscriptPart
 from tests.fakes.noise import NoiseEngine, recording, transcribe
 from tests.fakes.recordings import RATE, write, write_bytes, write_wave
@@ -223,7 +224,7 @@ def test_partials_carry_the_text_so_far() -> None:
     segment = Segment(index=2, start=1.0, end=2.0, text="are you?")
     assert STAGE.partial is not None
     assert STAGE.partial.step is Step.TRANSCRIPTION
-    assert STAGE.partial.text(segment) == "are you?"
+    assert STAGE.partial.piece(segment) == Piece(" ", "are you?")
     expected = TranscriptPart(transcript="How are you?", segment=segment)
     assert STAGE.partial.part("How are you?", segment) == expected
 
