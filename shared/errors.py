@@ -1,6 +1,6 @@
 """Every error that the mesh raises on purpose. Each has a stable `code`, and a message for a person who can act on it.
 
-`services.gateway.problems` maps them to HTTP; `shared.runner` maps them to the end of a task or to another attempt.
+`services.gateway.problems` maps them to HTTP; `shared.runner.job` maps them to the end of a task or to another attempt.
 """
 
 from shared.messages import Failure, State

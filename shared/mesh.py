@@ -22,13 +22,13 @@ import structlog
 from shared import codec, events, keys, metrics, queue
 from shared.blobs import BlobStore
 from shared.errors import DeadlineExceeded, Retryable, TaskFailed
-from shared.language import normalise
 from shared.messages import Document, Failure, Options, Record, Segment, StageName, State
 from shared.redis import AWAY, client, open_pool
 from shared.scripts import Limits, Scripts
 from shared.settings import BaseSettings
-from shared.speakers import named
 from shared.submission import NoRoom, Room, Submission
+from shared.text.language import normalise
+from shared.text.speakers import named
 from shared.turns import Turns
 from shared.wake import Wakeups, until_set
 
@@ -170,7 +170,7 @@ class Mesh:
         self, stage: StageName | str, source: Source, *, deadline: float = 60.0, **asked: Unpack[Asked]
     ) -> AsyncGenerator[AsyncGenerator[Record]]:
         """The same as it comes: each segment once and in order, then the document. Speakers are guesses until then,
-        and `shared.speakers.named` takes those of the document. Whoever leaves the block before has
+        and `shared.text.speakers.named` takes those of the document. Whoever leaves the block before has
         the work ended. Iterating raises what `call` raises."""
         submission = _submission(StageName(stage), source, asked, self._settings, self._channel)
         call = _Call(submission, deadline=deadline)

@@ -255,7 +255,7 @@ class Document(Message, frozen=True, tag_field="type", tag="document"):
     insights: Insights | None = None
     warnings: tuple[Notice, ...] = ()
     turns: tuple[Turn, ...] = ()
-    """Who speaks when, as it is known at the end; see `shared.speakers`. Empty where speakers were not told apart."""
+    """Who speaks when, as is known at the end; see `shared.text.speakers`. Empty where speakers were not told apart."""
 
 
 Record = Segment | Document
@@ -282,7 +282,7 @@ class Options(Message, frozen=True):
     english_unless: tuple[str, ...] | None = None
     """The recogniser itself puts into English what is spoken in none of these languages (ISO 639); None: in no case."""
     redact: tuple[str, ...] = ()
-    """Kinds of `shared.redaction` that nobody who watches the task or reads its result may see."""
+    """Kinds of `shared.text.redaction` that nobody who watches the task or reads its result may see."""
 
 
 class WebhookState(StrEnum):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from shared.events import joined, said, translated
 from shared.messages import Document, Result, Segment
-from shared.speakers import named
+from shared.text.speakers import named
 
 
 def assemble(task_id: str, segments: Sequence[Segment], document: Document) -> Result:

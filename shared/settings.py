@@ -6,8 +6,8 @@ from typing import Annotated, Literal, TypeVar, get_args, get_type_hints
 
 import msgspec
 
-from shared import processors
 from shared.errors import SettingsError
+from shared.inference import processors
 
 S = TypeVar("S", bound="BaseSettings")
 T = TypeVar("T")

@@ -12,15 +12,15 @@ from typing import Any
 import msgspec
 
 from shared import codec, events, keys, queue
-from shared.device import Device
+from shared.inference.device import Device
 from shared.messages import Event, Options, StageName
 from shared.redis import Redis, client, open_pool
+from shared.runner.worker import build, run_until
 from shared.scripts import Limits, Scripts
 from shared.settings import BaseSettings, StageSettings
 from shared.stage import Engine, Stage
 from shared.steps import route_of
 from shared.submission import Submission
-from shared.worker import build, run_until
 from tests.conftest import wait_until
 
 ROOT = Path(__file__).parent.parent

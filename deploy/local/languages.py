@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from shared.errors import Permanent, SettingsError
-from shared.language import normalise
-from shared.manifest import PAIRS
+from shared.models.manifest import PAIRS
 from shared.settings import BaseSettings, load
+from shared.text.language import normalise
 
 _EMBEDDED = "embedded"
 

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.local.terminal import tell
-from shared.manifest import MODELS, PACK
-from shared.models import Presence, listing, verify
-from shared.pull import discard, pull
+from shared.models.manifest import MODELS, PACK
+from shared.models.pull import discard, pull
+from shared.models.store import Presence, listing, verify
 
 
 def pull_models(folder: Path, names: Sequence[str], environ: Mapping[str, str]) -> int:

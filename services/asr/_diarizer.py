@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from services.asr._clips import RATE, Samples
 from services.asr._pyannote import on_device, toolkit
 from services.asr._voices import NOBODY, Persons, Spell, Voices
-from shared.device import give_way
 from shared.errors import ModelMissing, SettingsError
-from shared.models import find
-from shared.portions import Portions
+from shared.inference.device import give_way
+from shared.inference.portions import Portions
+from shared.models.store import find
 
 VARIABLE = "ASR_DIARIZE_MODEL"
 _CLUSTERINGS = ("AgglomerativeClustering", "VBxClustering")

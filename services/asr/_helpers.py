@@ -12,7 +12,7 @@ from services.asr._pyannote import PyannoteVad
 from services.asr._resemblyzer import WEIGHTS, Resemblyzer
 from services.asr._silero import Silero
 from services.asr.settings import Settings
-from shared.models import find
+from shared.models.store import find
 from shared.settings import choose
 
 

@@ -19,7 +19,7 @@ from services.asr._clips import RATE, Samples
 from services.asr._diarizer import VARIABLE, Pyannote, without_plda
 from services.asr._voices import Persons, Voices
 from shared.errors import SettingsError
-from shared.models import unloadable
+from shared.models.store import unloadable
 
 WEIGHTS = "pretrained.pt"
 _BANDS, _UNITS, _LAYERS = 40, 256, 3

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from services.asr._clips import RATE, Samples
 from services.asr._voices import NOBODY, Diarizer, Persons, Spell, Voices
 from shared.messages import Segment, Turn
-from shared.speakers import named, speaker_name
 from shared.stage import Work
+from shared.text.speakers import named, speaker_name
 
 _AT_ONCE = 16
 """Windows that one call hears: seconds on processors, so that other tasks get their turn and a cancelled one ends."""

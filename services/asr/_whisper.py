@@ -26,8 +26,8 @@ from services.asr._words import WITHOUT_SPACES, glued
 from services.asr.protocol import Heard, Hints, Request, in_english
 from services.asr.settings import Settings
 from shared.errors import ModelMissing, SettingsError
-from shared.models import find
-from shared.portions import Portions
+from shared.inference.portions import Portions
+from shared.models.store import find
 
 _MOST_HINT_TOKENS = 223
 """Half of the decoder's 448 places belongs to what is said."""

@@ -5,7 +5,7 @@ from services.asr._helpers import make_helpers
 from services.asr._whisper import WhisperEngine
 from services.asr.protocol import Engine
 from services.asr.settings import Settings
-from shared.models import find
+from shared.models.store import find
 from shared.settings import choose
 
 

@@ -20,8 +20,8 @@ from shared.audio import Windows, decode_windows
 from shared.errors import Permanent
 from shared.events import said
 from shared.messages import Document, Notice, Segment, StageName, Step, Transcript, TranscriptPart, Turn
-from shared.speakers import named
 from shared.stage import Emit, PartialText, Stage, Work
+from shared.text.speakers import named
 
 _NEAR_SECONDS = 0.3
 """Speech this near to a segment counts as covered: word times are no more exact than that."""

@@ -3,7 +3,7 @@
 from services.asr.engine import make_engine
 from services.asr.settings import Settings
 from services.asr.stage import STAGE
-from shared.worker import serve
+from shared.runner.worker import serve
 
 
 def main() -> None:

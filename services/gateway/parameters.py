@@ -19,8 +19,8 @@ from services.gateway.problems import Problem, nearest
 ANY_QUERY: Mapping[str, Any] = {"query": "any"}
 
 _ANYWHERE = frozenset({"token", "_"})
-"""What a link carries in place of a key: where keys decide, or none, it makes no difference. And what libraries of pages
-add so that no cache answers."""
+"""What a link carries in place of a key: where keys decide, or none, it makes no difference. And what libraries of
+pages add so that no cache answers."""
 _SHOWN = 100
 
 

@@ -16,8 +16,8 @@ from services.gateway.tasks import find
 from shared import codec, keys
 from shared.messages import StageName, State
 from shared.redis import answered
-from shared.subtitles import Format, render
 from shared.tasks import Task
+from shared.text.subtitles import Format, render
 
 JSON = "json"
 

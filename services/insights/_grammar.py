@@ -13,9 +13,9 @@ from services.insights._questions import is_question
 from services.insights._sentiment import sentiment
 from services.insights.protocol import Findings, Passage
 from services.insights.settings import Settings
-from shared.device import give_way
+from shared.inference.device import give_way
 from shared.messages import ActionItem, Question
-from shared.models import locate
+from shared.models.store import locate
 
 if TYPE_CHECKING:
     from spacy.language import Language

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from shared.messages import KeyPhrase
-from shared.redaction import KINDS
+from shared.text.redaction import KINDS
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Span, Token

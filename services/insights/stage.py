@@ -18,8 +18,8 @@ from shared.messages import (
     StageName,
     Step,
 )
-from shared.speakers import named
 from shared.stage import Emit, Stage, Work
+from shared.text.speakers import named
 
 _MARKED_QUESTION = re.compile(r"[^.!?…。！？؟¿]*[?？؟]+")
 

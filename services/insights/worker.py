@@ -3,7 +3,7 @@
 from services.insights.engine import make_engine
 from services.insights.settings import Settings
 from services.insights.stage import STAGE
-from shared.worker import serve
+from shared.runner.worker import serve
 
 
 def main() -> None:

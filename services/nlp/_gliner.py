@@ -15,8 +15,8 @@ import msgspec
 from services.nlp._torch import computed, folder_of, listed_languages, loading, room
 from services.nlp.protocol import Found
 from services.nlp.settings import Settings
-from shared.models import find
-from shared.portions import Portions
+from shared.inference.portions import Portions
+from shared.models.store import find
 
 VARIABLE = "NLP_ENTITIES_MODEL"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from shared.messages import Entity, Segment, Word
-from shared.redaction import PATTERNS
+from shared.text.redaction import PATTERNS
 
 WITHHELD = "[REDACTED]"
 """Takes the place of a sentence in which what is to be masked cannot be found for certain."""

@@ -11,9 +11,9 @@ from services.nlp._selection import representatives
 from services.nlp._sentences import sentences
 from services.nlp.protocol import Wanted
 from services.nlp.settings import Settings
-from shared.device import give_way
+from shared.inference.device import give_way
 from shared.messages import Topic
-from shared.models import locate
+from shared.models.store import locate
 
 
 class Encoder:

@@ -11,8 +11,8 @@ from services.nlp._windows import Window, windows
 from services.nlp.protocol import Wanted
 from services.nlp.settings import Settings
 from shared.errors import SettingsError
+from shared.inference.portions import Portions
 from shared.messages import Topic
-from shared.portions import Portions
 
 VARIABLE = "NLP_TOPICS_MODEL"
 

@@ -19,7 +19,7 @@ from services.nlp._masking import (
 )
 from shared.errors import Permanent
 from shared.messages import Notice, Segment, StageName
-from shared.redaction import PATTERNS
+from shared.text.redaction import PATTERNS
 
 
 class Finder(Protocol):

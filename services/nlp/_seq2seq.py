@@ -11,7 +11,7 @@ from services.nlp._torch import computed, folder_of, listed_languages, loading, 
 from services.nlp._windows import Window, windows
 from services.nlp.settings import Settings
 from shared.errors import SettingsError
-from shared.portions import Portions
+from shared.inference.portions import Portions
 
 VARIABLE = "NLP_SUMMARY_MODEL"
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from services.nlp.protocol import Found
 from services.nlp.settings import Settings
-from shared.device import give_way
-from shared.models import locate
+from shared.inference.device import give_way
+from shared.models.store import locate
 
 if TYPE_CHECKING:
     from spacy.language import Language

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from services.nlp.settings import Settings
-from shared.device import give_way
 from shared.errors import SettingsError
-from shared.models import find, unloadable
-from shared.portions import Portions
+from shared.inference.device import give_way
+from shared.inference.portions import Portions
+from shared.models.store import find, unloadable
 
 I = TypeVar("I")  # noqa: E741 - input and output of a model
 O = TypeVar("O")  # noqa: E741

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from shared import processors
+from shared.inference import processors
 from shared.settings import Count, Device, StageSettings
 
 

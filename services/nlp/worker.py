@@ -3,7 +3,7 @@
 from services.nlp.engine import make_engine
 from services.nlp.settings import Settings
 from services.nlp.stage import STAGE
-from shared.worker import serve
+from shared.runner.worker import serve
 
 
 def main() -> None:

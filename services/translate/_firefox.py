@@ -14,7 +14,7 @@ from services.translate._offers import offers
 from services.translate._spelling import plainly, spelled
 from services.translate.protocol import Pair
 from shared.errors import ModelMissing
-from shared.manifest import PAIRS
+from shared.models.manifest import PAIRS
 
 _ENDINGS = ".!?,;:… "
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from shared.errors import Permanent
-from shared.language import normalise
+from shared.text.language import normalise
 
 _OPUS_NAME = re.compile(r"opus-mt(?:-tc)?(?:-(?:big|base|tiny))?-([a-z]{2,3})[-_]([a-z]{2,3})(?![a-z])")
 

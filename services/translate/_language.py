@@ -8,7 +8,7 @@ like the other that only a longer text could be told apart.
 import re
 from collections.abc import Sequence
 
-from shared.detection import can_tell, guess
+from shared.text.detection import can_tell, guess
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _AROUND = '.,;:!?…"“”«»()[]¿¡'

@@ -19,9 +19,9 @@ from services.translate._spelling import spelled
 from services.translate._tongues import Tag
 from services.translate.protocol import Pair
 from services.translate.settings import Settings
-from shared import models
 from shared.errors import MeshError, ModelMissing, SettingsError
-from shared.portions import Portions
+from shared.inference.portions import Portions
+from shared.models import store
 
 MOST_PIECES = 200
 """Pieces of words that a model is asked at a time: what it has seen in training, and fewer than it has places for."""
@@ -58,7 +58,7 @@ class Model:
         self._settings = settings
         self._portions = Portions(settings.translate_batch_size)
         self._languages = _order.languages("TRANSLATE_LANGUAGES", settings.translate_languages)
-        self._folder = models.find(settings.models_dir, order.name, variable=VARIABLE)
+        self._folder = store.find(settings.models_dir, order.name, variable=VARIABLE)
         if not (self._folder / "model.bin").is_file():
             raise ModelMissing(
                 f"{VARIABLE}: there is no model for CTranslate2 in {self._folder}: "
@@ -103,7 +103,7 @@ class Model:
                 f"{VARIABLE}: cannot load {self._folder} with TRANSLATE_DEVICE={self._settings.translate_device}, "
                 f"TRANSLATE_COMPUTE_TYPE={self._settings.compute_type}: {error}"
             )
-        damaged = models.unloadable(self._settings.models_dir, name, error)
+        damaged = store.unloadable(self._settings.models_dir, name, error)
         return damaged or ModelMissing(f"{VARIABLE}: the model in {self._folder} is damaged, bring it anew: {error}")
 
     def _pieces(self, name: str) -> Any:

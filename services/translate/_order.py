@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from shared.errors import Permanent, SettingsError
-from shared.language import normalise
+from shared.text.language import normalise
 
 VARIABLE = "TRANSLATE_MODELS"
 

@@ -11,7 +11,7 @@ from enum import Enum
 import langcodes
 
 from shared.errors import Permanent
-from shared.language import normalise
+from shared.text.language import normalise
 
 _OLD_CODES = {"ns": "nso"}
 """Codes that models use and no standard has."""

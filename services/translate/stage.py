@@ -10,9 +10,9 @@ from services.translate._layout import Layout, lay_out
 from services.translate._parts import WITHOUT_SPACES
 from services.translate.protocol import Engine, Pair
 from shared.events import joined, translated
-from shared.language import english_name
 from shared.messages import Document, Notice, Segment, StageName, Step, Translation, TranslationPart
 from shared.stage import Emit, PartialText, Stage, Work
+from shared.text.language import english_name
 
 SENTENCES_PER_CALL = 24
 """Bounds one turn on the engine's thread, which other tasks wait for: about half a second."""

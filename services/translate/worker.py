@@ -3,7 +3,7 @@
 from services.translate.engine import make_engine
 from services.translate.settings import Settings
 from services.translate.stage import STAGE
-from shared.worker import serve
+from shared.runner.worker import serve
 
 
 def main() -> None:

@@ -25,12 +25,12 @@ from deploy.local.malloc import for_worker
 from services.asr.engine import make_engine
 from services.asr.settings import Settings
 from services.asr.stage import run
-from shared import processors
 from shared.audio import decode
-from shared.batches import Batches
-from shared.device import Device
+from shared.inference import processors
+from shared.inference.batches import Batches
+from shared.inference.device import Device
 from shared.messages import Segment
-from shared.models import locate
+from shared.models.store import locate
 from tests.fakes.recordings import RATE, Sound, write_wave
 from tests.fakes.stage import FakeEmit, FakeWork
 from tests.mesh import ROOT

@@ -11,7 +11,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from shared.errors import ModelMissing
-from shared.models import locate
+from shared.models.store import locate
 from tests.conftest import free_port
 from tests.fakes.browser import chromium, microphone, visit
 from tests.fakes.meeting import Conductor

@@ -14,7 +14,7 @@ import httpx
 import pytest
 import yaml
 
-from shared.models import verify
+from shared.models.store import verify
 from tests.chart import helm
 from tests.chart.helm import Manifest, of_kind
 from tests.chart.machine import Cluster, Process, environ_of, initialise

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.models import hub_name, verify
+from shared.models.store import hub_name, verify
 from tests.chart.helm import Manifest, container, manifests, of_kind, text
 from tests.chart.machine import Cluster, initialise
 from tests.chart.values_schema import MODEL

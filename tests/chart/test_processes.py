@@ -14,7 +14,7 @@ import pytest
 
 from shared.apikeys import entry_of, make
 from shared.messages import StageName
-from shared.models import Presence, listing
+from shared.models.store import Presence, listing
 from shared.redis import client, open_pool
 from shared.settings import BaseSettings, load
 from tests.chart.helm import Manifest, manifests, of_kind

@@ -12,8 +12,8 @@ from typing import Any, cast
 
 import yaml
 
-from shared.manifest import MODELS
 from shared.messages import StageName
+from shared.models.manifest import MODELS
 from shared.settings import BaseSettings, StageSettings
 from tests.chart import options, values_table
 

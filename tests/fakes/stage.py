@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from shared.batches import Batches
+from shared.inference.batches import Batches
 from shared.messages import Document, Notice, Options, Partial, Segment, Step
 
 P = ParamSpec("P")

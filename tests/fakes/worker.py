@@ -11,8 +11,8 @@ import threading
 from pathlib import Path
 
 from shared.messages import StageName
+from shared.runner.worker import serve
 from shared.settings import StageSettings
-from shared.worker import serve
 from tests.fakes.stages import STAGES, FakeEngine
 
 

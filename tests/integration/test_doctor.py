@@ -16,8 +16,8 @@ import pytest
 
 from deploy.local.doctor import doctor
 from deploy.local.doctor.mesh import skew
-from shared.manifest import PACK
-from shared.models import Presence, home, listing
+from shared.models.manifest import PACK
+from shared.models.store import Presence, home, listing
 from shared.settings import BaseSettings, load
 from tests.conftest import free_port
 from tests.local_mesh import LocalMesh, local_mesh

@@ -17,7 +17,7 @@ from shared.messages import Document, Segment, StageName, State
 from shared.redis import Redis
 from shared.scripts import Scripts
 from shared.settings import BaseSettings
-from shared.speakers import named
+from shared.text.speakers import named
 from tests.fakes.calls import LATER, MANY, TEXTS, left, numbers, once, until_nothing_is_left, wait_for_keys
 from tests.fakes.form import wav
 from tests.fakes.stages import STAGES, FakeEngine

@@ -16,9 +16,9 @@ from services.gateway.settings import Settings
 from shared import keys, metrics, presence
 from shared.errors import SettingsError
 from shared.fitness import Fitness
-from shared.health import serve_health
 from shared.messages import StageName
 from shared.redis import Redis
+from shared.runner.health import serve_health
 from shared.scripts import Scripts
 from shared.settings import BaseSettings
 from tests.conftest import free_port, wait_until

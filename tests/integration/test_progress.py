@@ -9,13 +9,13 @@ import pytest
 
 from shared import keys
 from shared.commit import Commit, Committed
-from shared.device import Device
+from shared.inference.device import Device
 from shared.messages import Document, Segment, StageJob, StageName, Step, Transcript
 from shared.redis import Redis
+from shared.runner.worker import build
 from shared.scripts import Scripts
 from shared.settings import BaseSettings, StageSettings
 from shared.stage import Emit, Stage, Work
-from shared.worker import build
 from tests.fakes.stages import STAGES, FakeEngine
 from tests.mesh import LIMITS, log_of, submit
 

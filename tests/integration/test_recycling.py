@@ -9,11 +9,11 @@ from pathlib import Path
 
 from deploy.local.child import Child, Command, Tell
 from shared import keys
-from shared.device import Device
+from shared.inference.device import Device
 from shared.messages import StageName, Step
 from shared.redis import Redis
+from shared.runner.worker import build
 from shared.settings import BaseSettings, StageSettings
-from shared.worker import build
 from tests.conftest import wait_until
 from tests.fakes.stages import STAGES as FAKES
 from tests.fakes.stages import FakeEngine

@@ -11,8 +11,8 @@ from deploy.local.doctor import doctor
 from services.gateway.settings import Settings
 from shared import fitness
 from shared.fitness import Fitness, examine, faults
-from shared.health import Health
 from shared.redis import Redis, connected
+from shared.runner.health import Health
 from shared.settings import BaseSettings
 from tests.conftest import RedisServer, free_port, wait_until
 from tests.fakes.gateway import served

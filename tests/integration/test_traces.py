@@ -166,7 +166,7 @@ def test_without_an_exporter_nothing_is_imported() -> None:
     """Neither gateway nor worker pays for what it does not use."""
     code = """
 import sys
-import services.gateway.app, shared.worker
+import services.gateway.app, shared.runner.worker
 from services.gateway.settings import Settings
 from shared.tracing import tracing_of
 services.gateway.app.Server(Settings(), tracing_of({"OTEL_SERVICE_NAME": "mine"}, service="gateway"))

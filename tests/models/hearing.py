@@ -15,7 +15,7 @@ from services.asr.stage import run
 from shared.audio import decode
 from shared.errors import ModelMissing
 from shared.messages import Document, Options, Segment
-from shared.models import locate
+from shared.models.store import locate
 from tests.fakes.stage import FakeEmit, FakeWork
 
 MODELS = Path("~/.cache/voxmesh/models").expanduser()

@@ -17,7 +17,7 @@ from services.asr._voices import NOBODY, Voices
 from services.asr.engine import make_engine
 from shared.errors import ModelMissing, SettingsError
 from shared.messages import Options, Turn
-from shared.speakers import named
+from shared.text.speakers import named
 from tests.fakes.recordings import RATE, Sound, write_wave
 from tests.fakes.stage import FakeWork
 from tests.fakes.tiny_voices import pipeline_of

@@ -15,8 +15,8 @@ from services.asr.engine import make_engine
 from shared.audio import decode
 from shared.errors import ModelMissing, SettingsError
 from shared.messages import Options, Turn
-from shared.models import locate
-from shared.speakers import named
+from shared.models.store import locate
+from shared.text.speakers import named
 from tests.fakes.recordings import RATE, Sound, write_wave
 from tests.fakes.stage import FakeWork
 from tests.models.hearing import MODELS, asr_settings, transcribe

@@ -10,7 +10,7 @@ import pytest
 
 from shared import codec
 from shared.messages import Result
-from shared.subtitles import Format
+from shared.text.subtitles import Format
 from tests.fakes.gateway import frames
 from tests.fakes.recordings import write_wave
 from tests.fakes.voice import say

@@ -20,9 +20,9 @@ from services.translate.settings import Settings as TranslateSettings
 from services.translate.stage import run as translate
 from shared.errors import ModelMissing
 from shared.messages import Document, Options, Result
-from shared.models import locate
+from shared.models.store import locate
 from shared.result import assemble
-from shared.subtitles import Format, render
+from shared.text.subtitles import Format, render
 from tests.fakes.stage import FakeEmit, FakeWork
 
 MODELS = Path("~/.cache/voxmesh/models")

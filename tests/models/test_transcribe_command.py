@@ -6,8 +6,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from shared.manifest import PACK
-from shared.models import Presence, listing
+from shared.models.manifest import PACK
+from shared.models.store import Presence, listing
 from shared.settings import BaseSettings, load
 from tests.fakes.terminal import VOXMESH, Terminal
 

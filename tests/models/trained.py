@@ -10,8 +10,8 @@ import pytest
 from services.nlp.engine import make_engine
 from services.nlp.protocol import Engine
 from services.nlp.settings import Settings
-from shared.device import Unusable
 from shared.errors import SettingsError
+from shared.inference.device import Unusable
 from tests.fakes.tiny_models import filler, sentences_of
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from services.asr.stage import run
 from shared.messages import Document, Options, Step, Transcript
-from shared.speakers import named
+from shared.text.speakers import named
 from tests.fakes.noise import NoiseEngine
 from tests.fakes.recordings import RATE, write_wave
 from tests.fakes.stage import Died, FakeEmit, FakeWork

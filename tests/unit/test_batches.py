@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from shared.batches import Batches
-from shared.device import Device
+from shared.inference.batches import Batches
+from shared.inference.device import Device
 from tests.conftest import wait_until
 
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.cues import LINE_COLUMNS, Cue, make_cues, one_line
-from shared.linebreak import columns
 from shared.messages import Segment, Word
+from shared.text.cues import LINE_COLUMNS, Cue, make_cues, one_line
+from shared.text.linebreak import columns
 from tests.fakes.results import spoken
 
 PILOT = (

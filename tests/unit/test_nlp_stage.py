@@ -10,9 +10,9 @@ from services.nlp.engine import make_engine
 from services.nlp.protocol import Wanted
 from services.nlp.settings import Settings
 from services.nlp.stage import SEGMENTS_PER_CALL, WORDS_PER_CALL, run
-from shared.batches import Batches
-from shared.device import Device
 from shared.errors import SettingsError
+from shared.inference.batches import Batches
+from shared.inference.device import Device
 from shared.messages import Document, Entities, Entity, Notice, Options, Segment, Step, Summary, Topic, Topics
 from tests.fakes.names import NamesEngine, NamesParts
 from tests.fakes.stage import Died, FakeEmit, FakeWork, TogetherWork

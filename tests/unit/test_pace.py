@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from shared.pace import OutOfTime, Pace
+from shared.runner.pace import OutOfTime, Pace
 
 
 async def rest(pace: Pace, *, at_most: float) -> None:

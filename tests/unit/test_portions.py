@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from shared.device import Device, Unusable
-from shared.portions import Portions
+from shared.inference.device import Device, Unusable
+from shared.inference.portions import Portions
 
 WORDS = "CUDA failed with error out of memory"
 

@@ -9,8 +9,8 @@ from services.asr.settings import Settings as AsrSettings
 from services.nlp.settings import Settings as NlpSettings
 from services.translate._model import model_arguments as for_translator
 from services.translate.settings import Settings as TranslateSettings
-from shared import processors
-from shared.processors import available
+from shared.inference import processors
+from shared.inference.processors import available
 
 
 @pytest.mark.parametrize(("quota", "most"), [("100000 100000", 1), ("50000 100000", 1), ("150000 100000", 2)])

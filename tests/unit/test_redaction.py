@@ -11,9 +11,9 @@ from services.nlp._masking import Names, Span, masked, merged, patterned, with_m
 from services.nlp.stage import run
 from shared.errors import Permanent
 from shared.messages import Entities, Options, Result, Segment, Step, Word
-from shared.redaction import KINDS, PATTERNS
 from shared.result import assemble
-from shared.subtitles import Format, render
+from shared.text.redaction import KINDS, PATTERNS
+from shared.text.subtitles import Format, render
 from tests.fakes.stage import FakeEmit, FakeWork
 from tests.unit.test_nlp_stage import NamesEngine
 

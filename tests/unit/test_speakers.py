@@ -4,7 +4,7 @@ import time
 
 from shared.messages import Document, Segment, Turn, Word
 from shared.result import assemble
-from shared.speakers import named
+from shared.text.speakers import named
 
 
 def spoken(start: float, end: float, *words: tuple[float, float], channel: int | None = None) -> Segment:

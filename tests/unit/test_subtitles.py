@@ -9,9 +9,9 @@ import webvtt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.cues import one_line
 from shared.messages import Segment
-from shared.subtitles import Format, render
+from shared.text.cues import one_line
+from shared.text.subtitles import Format, render
 from tests.fakes.results import result_of, spoken
 
 TALK = result_of(

@@ -14,10 +14,10 @@ from packaging.requirements import Requirement
 from deploy.local.doctor.finding import Finding
 from deploy.local.home import default_home
 from deploy.local.port import check_port
-from shared import processors
 from shared.errors import SettingsError
-from shared.manifest import PACK
-from shared.models import Presence, listing, verify
+from shared.inference import processors
+from shared.models.manifest import PACK
+from shared.models.store import Presence, listing, verify
 from shared.settings import BaseSettings
 
 MEMORY_BYTES = 4 << 30

@@ -14,7 +14,7 @@ from deploy.local.transcribe.formats import FORMATS, Format
 from deploy.local.transcribe.inputs import Recording
 from shared.client import Options
 from shared.errors import Permanent, SettingsError
-from shared.language import normalise
+from shared.text.language import normalise
 
 _NAME_BYTES = 255
 """What a name in a folder may have, nearly everywhere."""

@@ -7,9 +7,9 @@ from services.gateway.intake.formdata import ITEM
 from services.gateway.problems import Problem
 from services.gateway.settings import Settings
 from shared.errors import Permanent, SettingsError
-from shared.language import normalise
 from shared.messages import Options
-from shared.redaction import KINDS
+from shared.text.language import normalise
+from shared.text.redaction import KINDS
 
 WEBHOOK = "webhook_url"
 """Who is told of the end."""

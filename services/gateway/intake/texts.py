@@ -25,8 +25,8 @@ from services.gateway.intake.forms import can_be_seen
 from services.gateway.intake.splitter import Piece, pieces_of
 from services.gateway.problems import Problem
 from shared import codec
-from shared.detection import guess
 from shared.messages import Document, Segment
+from shared.text.detection import guess
 
 TEXT_FIELD = "text"
 MOST_SEGMENTS = 10_000

@@ -12,9 +12,9 @@ from services.gateway.openapi import RESULT_TYPES
 from services.gateway.problems import Problem
 from shared import codec
 from shared.events import joined, said, translated
-from shared.language import english_name
 from shared.messages import Message, Options, Result, Segment, Word
-from shared.subtitles import Format, render
+from shared.text.language import english_name
+from shared.text.subtitles import Format, render
 
 
 class Usage(Message, frozen=True, omit_defaults=False):

@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 
 from services.gateway.problems import ProblemBody
-from shared import codec, messages, subtitles
+from shared import codec, messages
 from shared.messages import Segment, StageName, State, Step, Word
 from shared.result import assemble
 from shared.steps import STEPS
+from shared.text import subtitles
 
 TASK_ID = "4f5b2c9e8d7a41f0b6c3e2d1a0987654"
 PATH = f"/audio/tasks/{TASK_ID}"

@@ -16,7 +16,7 @@ from services.gateway.access import OPEN
 from services.gateway.intake.forms import MOST_LABEL_CHARACTERS, MOST_LABELS, MOST_SPEAKERS, MOST_TEXT_CHARACTERS
 from services.gateway.openapi.document import Describe, Document
 from services.gateway.problems import ProblemBody
-from shared.redaction import KINDS
+from shared.text.redaction import KINDS
 
 _DESCRIPTIONS = {
     400: "The form or the address is not as it should be; `code` and `field` say what is wrong.",

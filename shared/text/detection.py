@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import Any, NamedTuple, cast
 
 from shared.errors import Permanent
-from shared.language import normalise
+from shared.text.language import normalise
 
 _ENOUGH_CHARACTERS = 20_000
 """Of a longer text the beginning tells its language."""

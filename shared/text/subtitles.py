@@ -13,8 +13,8 @@ from enum import StrEnum
 
 import msgspec
 
-from shared.cues import Cue, make_cues, one_line
 from shared.messages import Result, Segment
+from shared.text.cues import Cue, make_cues, one_line
 
 
 class Format(StrEnum):

@@ -19,8 +19,8 @@ from urllib.response import addinfourl
 import msgspec
 
 from shared.errors import MeshError
-from shared.manifest import Hub, Model, ModelFile
-from shared.models import sha256
+from shared.models.manifest import Hub, Model, ModelFile
+from shared.models.store import sha256
 from shared.settings import secret_of
 
 CHUNK_BYTES = 1 << 20

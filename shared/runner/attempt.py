@@ -17,14 +17,14 @@ import msgspec
 
 from shared import announcement, codec, events, keys, metrics, queue, tracing
 from shared.announcement import Announcement
-from shared.batches import Batches
 from shared.blobs import BlobStore
 from shared.commit import Commit, Committed, NextJob, PublishedEvent
-from shared.device import Device
+from shared.inference.batches import Batches
+from shared.inference.device import Device
 from shared.messages import Document, Notice, Options, Partial, Segment, StageName, State, Step
-from shared.pace import Pace
 from shared.redis import Redis, persist
 from shared.result import assemble
+from shared.runner.pace import Pace
 from shared.scripts import Claim, Scripts
 from shared.stage import Stage
 from shared.wake import until_set

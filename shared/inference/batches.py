@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from shared.device import Device
+from shared.inference.device import Device
 
 I = TypeVar("I")  # noqa: E741 - input and output of a model
 O = TypeVar("O")  # noqa: E741

@@ -29,17 +29,18 @@ from arq.connections import ArqRedis
 from arq.typing import WorkerCoroutine
 from arq.worker import Worker, func
 
-from shared import codec, keys, logs, metrics, presence, processors, queue
-from shared.attempt import Surroundings
-from shared.batches import Batches
+from shared import codec, keys, logs, metrics, presence, queue
 from shared.blobs import BlobStore
-from shared.device import Device
 from shared.errors import MeshError, ModelMissing
 from shared.fitness import Fitness, refuse_cluster
-from shared.health import serve_health
+from shared.inference import processors
+from shared.inference.batches import Batches
+from shared.inference.device import Device
 from shared.pauses import LONGEST_PAUSE_SECONDS, Pauses
 from shared.redis import AWAY, Redis, client, open_pool
-from shared.runner import Runner
+from shared.runner.attempt import Surroundings
+from shared.runner.health import serve_health
+from shared.runner.job import Runner
 from shared.scripts import Limits, Scripts
 from shared.settings import StageSettings, load
 from shared.stage import Engine, Stage

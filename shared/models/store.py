@@ -1,4 +1,4 @@
-"""The models folder: what is in it, and whether that is what it should be. How a model gets there: see `shared.pull`.
+"""The models folder: what is in it, and whether that is what it should be. How a model gets there: see `pull`.
 
 A model of the manifest lies in the folder of its name. One of a hub, `owner/name`, lies in `owner--name`, with a
 receipt that says from which commit it is and which hash each file has: what the manifest is for the others. A worker
@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from shared.errors import MeshError, ModelMissing
-from shared.manifest import MODELS, PACK, Model
+from shared.models.manifest import MODELS, PACK, Model
 
 __all__ = [
     "MODELS",

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import structlog
 
-from shared.device import Unusable
+from shared.inference.device import Unusable
 
 I = TypeVar("I")  # noqa: E741 - input and output of a model
 O = TypeVar("O")  # noqa: E741

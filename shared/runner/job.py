@@ -17,11 +17,11 @@ import msgspec
 import structlog
 
 from shared import codec, events, metrics, tracing
-from shared.attempt import Attempt, Surroundings
 from shared.errors import Closed, MeshError, Permanent, RolledBack, Superseded
 from shared.messages import Document, Failure, StageJob, StageName, State
-from shared.pace import OutOfTime, Pace
 from shared.redis import AWAY, persist
+from shared.runner.attempt import Attempt, Surroundings
+from shared.runner.pace import OutOfTime, Pace
 from shared.scripts import AlreadyDone, Claim, Exhausted, Lost
 from shared.settings import StageSettings
 from shared.stage import Engine, Stage

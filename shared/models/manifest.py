@@ -1,6 +1,6 @@
 """The manifest of the model pack: which models there are, in which wheels, under which hashes.
 
-It is data (`models.toml`). The cost of pinning everything: a new version of a model is a change to that file.
+It is data (`pack.toml`). The cost of pinning everything: a new version of a model is a change to that file.
 """
 
 import tomllib
@@ -61,7 +61,7 @@ class Model(ManifestEntry, frozen=True):
 
 
 def _read_manifest() -> Mapping[str, Model]:
-    tables = tomllib.loads(resources.files("shared").joinpath("models.toml").read_text(encoding="utf-8"))
+    tables = tomllib.loads(resources.files("shared.models").joinpath("pack.toml").read_text(encoding="utf-8"))
     return {model.name: model for model in msgspec.convert(tables["models"], list[Model])}
 
 

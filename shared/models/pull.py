@@ -25,9 +25,9 @@ from typing import BinaryIO
 import msgspec
 
 from shared.errors import MeshError
-from shared.hub import CHUNK_BYTES, Download
-from shared.manifest import MODELS, Model, ModelFile, Package
-from shared.models import RECEIPT, faults_of, find_model, home, hub_name, known
+from shared.models.hub import CHUNK_BYTES, Download
+from shared.models.manifest import MODELS, Model, ModelFile, Package
+from shared.models.store import RECEIPT, faults_of, find_model, home, hub_name, known
 
 Bar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """Shows a download of a name and a size in bytes; is told of bytes as they come."""

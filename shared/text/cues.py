@@ -12,8 +12,8 @@ from itertools import accumulate, pairwise
 
 import msgspec
 
-from shared.linebreak import columns, pieces
 from shared.messages import Segment
+from shared.text.linebreak import columns, pieces
 
 LINE_COLUMNS, LINES = 42, 2
 SHORTEST_MS, LONGEST_MS = 1_000, 7_000

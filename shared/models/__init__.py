@@ -1,0 +1,1 @@
+"""The models folder, and how models get into it."""

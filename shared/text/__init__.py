@@ -1,0 +1,1 @@
+"""Text and its languages, as people read it: lines, subtitles, speakers, what can be masked."""
