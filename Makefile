@@ -32,8 +32,9 @@ install: .venv/installed ## Make .venv with everything that the lock names, and 
 .venv/bin/uv: | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
+# The lock is complete for each machine, so nothing is resolved: what a package asks for beside it is not for all of them.
 .venv/installed: requirements.lock pyproject.toml | .venv/bin/uv
-	$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --python $(BIN)/python --no-deps --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 

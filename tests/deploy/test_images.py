@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import Distribution
 from pathlib import Path
 
@@ -186,15 +186,34 @@ def test_images_for_arm64_come_from_wheels(service: str, tmp_path: Path) -> None
     found = {machine: _resolved(service, f"{machine}-manylinux_2_28", tmp_path) for machine in ("x86_64", "aarch64")}
     lacking = {name for name in found["x86_64"] - found["aarch64"] if not re.match("nvidia|triton", name)}
     assert lacking == ARM64.get(service, set())
-    text = (ROOT / "docs/images.md").read_text(encoding="utf-8")
+    text = _read("docs/images.md")
     assert all(f"`{name}`" in text for name in lacking)
+
+
+def test_the_lock_is_all_that_a_fresh_clone_needs(tmp_path: Path) -> None:
+    """`make install` finds each package with its hash where nothing is installed yet, and leaves no service wanting."""
+    (options,) = re.findall(r"uv pip install --python \$\(BIN\)/python (.* -r requirements.lock)", _read("Makefile"))
+    platform = "x86_64-manylinux_2_28"
+    installed = _would_install(options.split(), platform, tmp_path)
+    needed = set[str]().union(*(_resolved(service, platform, tmp_path) for service in SERVICES))
+    assert len(needed) > 150
+    assert needed <= installed
+
+
+def _read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
 
 
 def _resolved(service: str, platform: str, target: Path) -> set[str]:
     """The names of what the step of the Dockerfile would install there."""
+    options = ["--constraint", "requirements.lock", "--requirement", "pyproject.toml", "--extra", service]
+    return _would_install(options, platform, target)
+
+
+def _would_install(options: Sequence[str], platform: str, target: Path) -> set[str]:
+    """The names of what there is, as wheels, for such a machine without any package."""
     command = [find_uv_bin(), "pip", "install", "--dry-run", "--target", str(target), "--only-binary", ":all:"]
-    command += ["--python-platform", platform, "--python-version", "3.12", "--constraint", "requirements.lock"]
-    command += ["--requirement", "pyproject.toml", "--extra", service]
+    command += ["--python-platform", platform, "--python-version", "3.12", *options]
     environ = of_the_installers() | {"PATH": os.environ["PATH"]}
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=environ)
     assert done.returncode == 0, done.stderr
