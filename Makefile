@@ -84,7 +84,7 @@ bench: models ## Measure latency, hand-off, throughput, uploads and what the mes
 
 lock: .venv/bin/uv ## Resolve the dependencies of pyproject.toml anew
 	$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --all-extras \
-	    --generate-hashes --no-emit-index-url --no-header --no-annotate --output-file requirements.lock
+	    --overrides deploy/images/overrides.txt --generate-hashes --no-emit-index-url --no-header --no-annotate --output-file requirements.lock
 
 clean: ## Remove .venv and caches; the models stay
 	rm -rf .venv .pytest_cache .ruff_cache .import_linter_cache

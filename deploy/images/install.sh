@@ -29,4 +29,4 @@ case $device in cpu) set -- --torch-backend cpu ;; *) set -- ;; esac
 
 "$TOOLS/bin/uv" venv --quiet --python "$(command -v python3)" "$PREFIX"
 "$TOOLS/bin/uv" pip install --quiet --python "$PREFIX/bin/python" --only-binary :all: \
-    --constraint "$constraints" --requirement pyproject.toml --extra "$service" "$@"
+    --constraint "$constraints" --overrides "$(dirname "$0")/overrides.txt" --requirement pyproject.toml --extra "$service" "$@"

@@ -206,7 +206,8 @@ def _read(name: str) -> str:
 
 def _resolved(service: str, platform: str, target: Path) -> set[str]:
     """The names of what the step of the Dockerfile would install there."""
-    options = ["--constraint", "requirements.lock", "--requirement", "pyproject.toml", "--extra", service]
+    options = ["--constraint", "requirements.lock", "--overrides", "deploy/images/overrides.txt"]
+    options += ["--requirement", "pyproject.toml", "--extra", service]
     return _would_install(options, platform, target)
 
 
