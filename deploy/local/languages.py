@@ -27,7 +27,7 @@ def check_pair(environ: Mapping[str, str], source: str, target: str, *, option: 
     those of the pack can do shows only when they are loaded."""
     if environ.get("TRANSLATE_ENGINE", _EMBEDDED) != _EMBEDDED:
         return
-    target = normalise(target or load(BaseSettings, {**environ, "PORT": ""}).default_target_language)
+    target = normalise(target or load(BaseSettings, environ).default_target_language)
     spoken = "" if source.lower() == "auto" else source
     spoken = spoken and normalise(spoken)
     if spoken == target or any(target == into and spoken in ("", of) for of, into in PAIRS):

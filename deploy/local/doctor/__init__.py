@@ -19,7 +19,7 @@ async def doctor(environ: Mapping[str, str], *, url: str = "") -> int:
     """Print the findings: about this machine, its Redis, and the gateway at `url` or the one that runs here. 0 when all
     is well, 1 when something must be done."""
     console = Console(highlight=False)
-    settings = load(BaseSettings, {**environ, "PORT": ""})
+    settings = load(BaseSettings, environ)
     ill = False
     async for finding in _examine(environ, settings, url or started_mesh(environ)):
         ill = ill or finding.remedy is not None
